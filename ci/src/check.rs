@@ -1,0 +1,122 @@
+//! Everything that must hold for one stack, step by step.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::house;
+use crate::stacks::Stack;
+
+/// In this order; a step that fails is the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    Generate,
+    Format,
+    Clippy,
+    Test,
+    Contract,
+}
+
+impl Step {
+    pub const ALL: [Self; 5] = [
+        Self::Generate,
+        Self::Format,
+        Self::Clippy,
+        Self::Test,
+        Self::Contract,
+    ];
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Generate => "generate",
+            Self::Format => "format",
+            Self::Clippy => "clippy",
+            Self::Test => "test",
+            Self::Contract => "contract",
+        };
+        f.pad(name)
+    }
+}
+
+/// What became of one stack.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    pub stack: String,
+    /// The steps that were made, with their seconds.
+    pub steps: Vec<(Step, f64)>,
+    /// Why the last of them failed.
+    pub failure: Option<String>,
+}
+
+impl Outcome {
+    pub fn ok(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+/// What a caller hears while a check runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    Begin(Step),
+    /// A line that the step's program printed.
+    Line(&'a str),
+}
+
+/// Takes `stack` through all steps.
+pub fn check(stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Outcome {
+    let mut outcome = Outcome {
+        stack: stack.to_string(),
+        steps: Vec::new(),
+        failure: None,
+    };
+    for step in Step::ALL {
+        hear(Event::Begin(step));
+        let begun = Instant::now();
+        let result = make(step, stack, hear);
+        outcome.steps.push((step, seconds(begun.elapsed())));
+        if let Err(error) = result {
+            outcome.failure = Some(format!("{error:#}"));
+            break;
+        }
+    }
+    outcome
+}
+
+fn make(step: Step, stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    let project = match step {
+        Step::Generate => return house::place(stack).map(drop),
+        _ => house::home(stack),
+    };
+    let mut cargo = |arguments: &[&str]| cargo(&project, arguments, hear);
+    match step {
+        Step::Generate => Ok(()),
+        Step::Format => cargo(&["fmt", "--all", "--check"]),
+        Step::Clippy => cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+        Step::Test => cargo(&["test", "--workspace"]),
+        Step::Contract => Ok(()), // contract::run(stack, &project, &house::target())
+    }
+}
+
+fn cargo(project: &Path, arguments: &[&str], hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+    house::run(house::cargo(project).args(arguments), &mut |line| {
+        hear(Event::Line(line))
+    })
+    .map(drop)
+}
+
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10.0).round() / 10.0
+}

@@ -1,0 +1,148 @@
+//! An HTTP/1.1 client that does exactly what a step of the scenario says: one connection a request, no header of its
+//! own but `host`, no retry, and it can hang up.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a service may take to answer.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: &'static str,
+    /// Path and query.
+    pub target: &'static str,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// Lower-case names.
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+    pub took: Duration,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The trace id of the `traceresponse` header (W3C Trace Context level 2).
+    pub fn trace_id(&self) -> Option<&str> {
+        self.header("traceresponse")?.split('-').nth(1)
+    }
+}
+
+/// Sends a request and reads the whole answer.
+///
+/// # Errors
+/// When there is no complete answer in time.
+pub async fn send(address: SocketAddr, request: &Request) -> anyhow::Result<Answer> {
+    let begun = std::time::Instant::now();
+    let exchange = async {
+        let mut sender = connect(address).await?;
+        let response = sender.send_request(request.build(address)?).await?;
+        let (head, body) = response.into_parts();
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
+            .collect();
+        let body = body.collect().await?.to_bytes().to_vec();
+        anyhow::Ok(Answer {
+            status: head.status.as_u16(),
+            headers,
+            body,
+            took: begun.elapsed(),
+        })
+    };
+    timeout(DEADLINE, exchange)
+        .await
+        .with_context(|| format!("no answer in {DEADLINE:?}"))?
+        .with_context(|| format!("{} {}", request.method, request.target))
+}
+
+/// Sends a request and hangs up as soon as `reached` completes.
+///
+/// # Errors
+/// When the service answers before that, or `reached` fails.
+pub async fn abandon(
+    address: SocketAddr,
+    request: &Request,
+    reached: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let mut sender = connect(address).await?;
+    tokio::select! {
+        answer = sender.send_request(request.build(address)?) => {
+            bail!("{} {} was answered ({}) before it could be cancelled", request.method, request.target,
+                answer.map_or_else(|error| error.to_string(), |answer| answer.status().to_string()))
+        }
+        // Returning drops the request and with it the connection.
+        reached = reached => reached,
+    }
+}
+
+/// Sends bytes that need not be HTTP, and returns the status of the answer.
+///
+/// # Errors
+/// When there is no status line in time.
+pub async fn send_raw(address: SocketAddr, bytes: &[u8]) -> anyhow::Result<u16> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(bytes).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        let answer = String::from_utf8_lossy(&answer);
+        answer
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .context("no status line")
+    };
+    timeout(DEADLINE, exchange)
+        .await
+        .with_context(|| format!("no answer in {DEADLINE:?}"))?
+}
+
+impl Request {
+    fn build(&self, address: SocketAddr) -> anyhow::Result<hyper::Request<Full<Bytes>>> {
+        let mut request = hyper::Request::builder()
+            .method(self.method)
+            .uri(self.target)
+            .header("host", address.to_string());
+        for (name, value) in &self.headers {
+            request = request.header(*name, value.as_bytes());
+        }
+        Ok(request.body(Full::new(Bytes::from(self.body.clone())))?)
+    }
+}
+
+/// A connection of its own; it closes when the sender is dropped.
+async fn connect(address: SocketAddr) -> anyhow::Result<http1::SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(address)
+        .await
+        .context("connecting to the service")?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Its errors reach the request that suffers from them.
+    tokio::spawn(connection);
+    Ok(sender)
+}

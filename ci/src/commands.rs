@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub mod bless;
+pub mod check;
+pub mod demo;
+pub mod lock;
+pub mod new;
+pub mod stacks;
+pub mod workbench;

@@ -1,0 +1,71 @@
+//! `cargo run -- demo`: the whole story of one stack, from the template to the telemetry that its service sends.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::demo::{Clock, Story};
+use crate::progress::Progress;
+use crate::scenario::Parts;
+use crate::stacks::{self, Stack};
+use crate::{contract, house, subject};
+
+/// Generate a service, run it, and show the telemetry it sends.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A stack by name [default: the default stack].
+    stack: Option<Stack>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// # Errors
+/// The service cannot be generated, built or run, or answers otherwise than the scenario says. Telemetry that is not
+/// as it should be is no error: it is reported, and the exit code is 1.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let stack = args.stack.map_or_else(stacks::default, Ok)?;
+    let progress = Progress::new();
+    let mut clock = Clock::default();
+
+    progress.step(format!("generating {stack}"));
+    let begun = Instant::now();
+    let project = house::place(&stack)?;
+    clock.generated = begun.elapsed();
+
+    progress.step("building the service");
+    let begun = Instant::now();
+    let binary = subject::build(&project, &house::target(), &mut |line| {
+        progress.detail(line)
+    })?;
+    clock.built = begun.elapsed();
+
+    progress.step("running the scenario");
+    let begun = Instant::now();
+    let runtime = tokio::runtime::Runtime::new()?;
+    let parts = Parts::of(&stack);
+    let recordings = runtime.block_on(contract::record_all(&binary, parts, |step| {
+        progress.detail(step.name)
+    }))?;
+    clock.ran = begun.elapsed();
+    let report = contract::judge(&recordings)?;
+    drop(progress);
+
+    let story = Story {
+        stack: stack.to_string(),
+        clock,
+        recordings,
+        report,
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&story.json())?);
+    } else {
+        println!("{story}");
+    }
+    Ok(if story.report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

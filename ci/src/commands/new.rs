@@ -1,0 +1,177 @@
+//! `cargo run -- new`: `cargo generate` on this checkout.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use cargo_generate::{GenerateArgs, Vcs};
+
+use crate::generate::{Leftovers, from_checkout};
+use crate::options::Options;
+use crate::root;
+
+/// Generate a service from this checkout: the questions and flags of `cargo generate`, but an unknown `-d` is refused.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name of the project and of its folder; converted to kebab-case unless `--force` is given.
+    #[arg(long, short)]
+    name: Option<String>,
+    /// Keep the name as it is.
+    #[arg(long, short)]
+    force: bool,
+    /// Ask nothing: take the default of each question that has no `-d`.
+    #[arg(long, short, requires = "name")]
+    silent: bool,
+    /// Answer a question, `-d database=none`.
+    #[arg(long, short, value_name = "QUESTION=ANSWER")]
+    define: Vec<String>,
+    /// Answers from the table `[values]` of a TOML file, such as the `.template.toml` of an earlier service.
+    #[arg(long, value_name = "FILE", alias = "template-values-file")]
+    values_file: Option<PathBuf>,
+    /// The folder that will hold the project's folder [default: the current one].
+    #[arg(long, value_name = "PATH")]
+    destination: Option<PathBuf>,
+    /// Generate right into the current folder (or `--destination`), and initialise no repository.
+    #[arg(long)]
+    init: bool,
+    /// Overwrite files that exist.
+    #[arg(long, short)]
+    overwrite: bool,
+    /// The repository to initialise: `git` or `none`.
+    #[arg(long, default_value = "git")]
+    vcs: Vcs,
+    /// Do not join the Cargo workspace that the project lies in.
+    #[arg(long)]
+    no_workspace: bool,
+}
+
+/// # Errors
+/// An answer that is not allowed, before anything is written. What cargo-generate itself refuses it prints; the exit
+/// code is then 1.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let options = Options::load()?;
+    for (key, value) in answers(&args)? {
+        options.validate(&key, &value)?;
+    }
+    let destination = args
+        .destination
+        .clone()
+        .map_or_else(std::env::current_dir, Ok)?;
+    ensure!(
+        destination.is_dir(),
+        "the destination {} is not a folder",
+        destination.display()
+    );
+    refuse_checkout(&destination)?;
+    ensure!(
+        args.silent || std::io::stdin().is_terminal(),
+        "the questions need a terminal; without one, give `--silent --name NAME` and `-d QUESTION=ANSWER`"
+    );
+
+    let leftovers = Leftovers::watch(&destination);
+    let vcs = if args.init { Vcs::None } else { args.vcs };
+    // An error was already shown, in cargo-generate's words.
+    let Ok(project) = cargo_generate::generate(arguments(args)) else {
+        leftovers.remove();
+        return Ok(ExitCode::FAILURE);
+    };
+    if vcs == Vcs::Git {
+        git_init(&project);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn arguments(args: Args) -> GenerateArgs {
+    GenerateArgs {
+        name: args.name,
+        force: args.force,
+        silent: args.silent,
+        define: args.define,
+        template_values_file: args.values_file.map(|path| path.display().to_string()),
+        destination: args.destination,
+        init: args.init,
+        overwrite: args.overwrite,
+        vcs: Some(Vcs::None),
+        no_workspace: args.no_workspace,
+        ..from_checkout()
+    }
+}
+
+/// Every answer given on the command line or in the values file.
+fn answers(args: &Args) -> Result<Vec<(String, String)>> {
+    let mut answers = Vec::new();
+    if let Some(path) = &args.values_file {
+        answers
+            .extend(file_answers(path).with_context(|| format!("values file {}", path.display()))?);
+    }
+    for define in &args.define {
+        let Some((key, value)) = define.split_once('=') else {
+            bail!("`-d {define}` has no value; write `-d QUESTION=ANSWER`");
+        };
+        answers.push((key.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(answers)
+}
+
+fn file_answers(path: &Path) -> Result<Vec<(String, String)>> {
+    let file: toml::Table = toml::from_str(&std::fs::read_to_string(path)?)?;
+    let values = file
+        .get("values")
+        .and_then(toml::Value::as_table)
+        .context("there is no table `[values]`")?;
+    let text = |value: &toml::Value| match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Array(items) => items
+            .iter()
+            .map(toml::Value::as_str)
+            .collect::<Option<Vec<_>>>()
+            .map(|v| v.join(",")),
+        _ => None,
+    };
+    values
+        .iter()
+        .map(|(key, value)| {
+            Ok((
+                key.clone(),
+                text(value).with_context(|| {
+                    format!("`{key}` is neither a string nor an array of strings")
+                })?,
+            ))
+        })
+        .collect()
+}
+
+/// A service inside the checkout would become a member of its workspace.
+fn refuse_checkout(destination: &Path) -> Result<()> {
+    let (destination, root) = (destination.canonicalize()?, root().canonicalize()?);
+    ensure!(
+        !destination.starts_with(&root),
+        "this would generate into the template's own checkout; give `--destination` a folder outside of {}",
+        root.display()
+    );
+    Ok(())
+}
+
+/// As cargo-generate does it: not inside another repository or workspace.
+fn git_init(project: &Path) {
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command
+            .args(arguments)
+            .current_dir(project)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if git(&["rev-parse", "--is-inside-work-tree"]) {
+        return;
+    }
+    if !git(&["init", "--quiet"]) {
+        eprintln!(
+            "git could not initialise a repository in {}; the project itself is complete",
+            project.display()
+        );
+    }
+}

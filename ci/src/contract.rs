@@ -1,0 +1,20 @@
+//! What every stack must send for the fixed scenario, as text in `ci/contract/`: a file a step, one for the metrics of the
+//! whole run, one for the resource and one for the log records outside of any trace.
+
+mod check;
+mod compare;
+mod law;
+mod normal;
+mod render;
+
+pub use check::{Report, bless, judge, record_all, run};
+pub use compare::{Difference, compare};
+pub use law::breaches;
+pub use render::{Counts, Rendered, render};
+
+use std::path::PathBuf;
+
+/// Where the files are.
+pub fn directory() -> PathBuf {
+    crate::root().join("ci/contract")
+}

@@ -1,0 +1,258 @@
+//! Runs a stack against the contract: record, compare, judge.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use super::compare::{Difference, compare};
+use super::directory;
+use super::law::breaches;
+use super::render::{Counts, Rendered, render};
+use crate::conformance::{self, Evidence, Registry};
+use crate::scenario::{Outcome, Parts, Plan, Recording, Step, Transport, record};
+use crate::stacks::Stack;
+use crate::subject;
+
+/// What a run showed.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Files of the contract that were compared.
+    pub files: usize,
+    pub differences: Vec<Difference>,
+    /// What no contract file could make legal.
+    pub breaches: Vec<String>,
+    pub conformance: Vec<conformance::Report>,
+    /// By the contract's files, for the run over gRPC.
+    pub expected: Counts,
+    pub received: Counts,
+    pub requests: usize,
+    /// From SIGTERM to the end of the process.
+    pub stopped_in: Duration,
+}
+
+impl Report {
+    pub fn passed(&self) -> bool {
+        let conforms = self
+            .conformance
+            .iter()
+            .all(|report| report.violations.is_empty());
+        self.differences.is_empty()
+            && self.breaches.is_empty()
+            && conforms
+            && self.expected == self.received
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for difference in &self.differences {
+            writeln!(f, "{}", difference.diff)?;
+        }
+        for breach in &self.breaches {
+            writeln!(f, "  ✗ {breach}")?;
+        }
+        for report in self
+            .conformance
+            .iter()
+            .filter(|report| !report.violations.is_empty())
+        {
+            writeln!(f, "{report}")?;
+        }
+        let Counts {
+            spans,
+            metrics,
+            logs,
+        } = self.received;
+        let expected = self.expected;
+        write!(
+            f,
+            "{} requests: spans {spans}/{}, metrics {metrics}/{}, log records {logs}/{}; {} of {} contract files match",
+            self.requests,
+            expected.spans,
+            expected.metrics,
+            expected.logs,
+            self.files - self.differences.len(),
+            self.files,
+        )
+    }
+}
+
+/// Builds the service at `project` with the scenario's faults, runs the scenario and judges what came.
+///
+/// # Errors
+/// When it does not build or run, or a step gets another answer than the scenario says. Wrong telemetry is no error but
+/// in the report.
+pub fn run(stack: &Stack, project: &Path, target_dir: &Path) -> anyhow::Result<Report> {
+    judge(&record_stack(stack, project, target_dir)?)
+}
+
+/// As [`run`], but writes what came into the contract's files. Returns those that changed.
+///
+/// # Errors
+/// As for [`run`], and when the run broke a rule that no contract can make legal.
+pub fn bless(stack: &Stack, project: &Path, target_dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let recordings = record_stack(stack, project, target_dir)?;
+    let breaches: Vec<String> = recordings.iter().flat_map(breaches).collect();
+    ensure!(
+        breaches.is_empty(),
+        "this cannot become the contract:\n{}",
+        breaches.join("\n")
+    );
+    let received = rendered(&recordings);
+    let mut changed = Vec::new();
+    fs::create_dir_all(directory())?;
+    for difference in compare(&received, &directory())? {
+        let path = directory().join(&difference.file);
+        fs::write(&path, &received[&difference.file])
+            .with_context(|| format!("writing {}", path.display()))?;
+        changed.push(path);
+    }
+    Ok(changed)
+}
+
+fn record_stack(
+    stack: &Stack,
+    project: &Path,
+    target_dir: &Path,
+) -> anyhow::Result<Vec<Recording>> {
+    let binary = subject::build(project, target_dir, &mut |_| {})?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(record_all(&binary, Parts::of(stack), |_| {}))
+}
+
+/// The whole scenario over gRPC, then the short one over HTTP.
+///
+/// # Errors
+/// As for [`record`].
+pub async fn record_all(
+    binary: &Path,
+    parts: Parts,
+    mut progress: impl FnMut(&Step),
+) -> anyhow::Result<Vec<Recording>> {
+    let plan = |transport, short| Plan {
+        binary: binary.to_owned(),
+        parts,
+        transport,
+        short,
+        env: BTreeMap::new(),
+    };
+    Ok(vec![
+        record(&plan(Transport::Grpc, false), &mut progress)
+            .await
+            .context("over gRPC")?,
+        record(&plan(Transport::Http, true), &mut progress)
+            .await
+            .context("over HTTP")?,
+    ])
+}
+
+/// Compares recordings with the contract's files and the semantic conventions.
+///
+/// # Errors
+/// When a contract file cannot be read or the registry is malformed.
+pub fn judge(recordings: &[Recording]) -> anyhow::Result<Report> {
+    let registry = Registry::load()?;
+    let files = rendered(recordings);
+    let differences = compare(&files, &directory())?;
+    let (mut expected, mut received) = (Counts::default(), Counts::default());
+    for recording in recordings
+        .iter()
+        .filter(|recording| recording.transport == Transport::Grpc)
+    {
+        let texts: Vec<String> = render(recording)
+            .keys()
+            .filter_map(|name| fs::read_to_string(directory().join(name)).ok())
+            .collect();
+        expected = Counts::of_text(texts.iter().map(String::as_str));
+        let signals = &recording.received;
+        received = Counts::of_signals(&signals.spans, &signals.metrics, &signals.logs);
+    }
+    Ok(Report {
+        files: files.len(),
+        differences,
+        breaches: recordings.iter().flat_map(breaches).collect(),
+        conformance: recordings
+            .iter()
+            .map(|recording| conformance::judge(&evidence(recording), &registry))
+            .collect(),
+        expected,
+        received,
+        requests: recordings
+            .iter()
+            .map(|recording| recording.steps.len())
+            .sum(),
+        stopped_in: recordings
+            .iter()
+            .map(|recording| recording.ended.took)
+            .max()
+            .unwrap_or_default(),
+    })
+}
+
+fn rendered(recordings: &[Recording]) -> Rendered {
+    let mut files = Rendered::new();
+    // The first recording of a step is the full one; the second must say the same.
+    for (name, text) in recordings.iter().flat_map(render) {
+        files
+            .entry(name)
+            .and_modify(|known: &mut String| {
+                if *known != text {
+                    known.push_str("\nOVER ANOTHER TRANSPORT\n");
+                    known.push_str(&text);
+                }
+            })
+            .or_insert(text);
+    }
+    files
+}
+
+fn evidence(recording: &Recording) -> Evidence<'_> {
+    let mut queries = BTreeMap::new();
+    let mut cancelled = BTreeSet::new();
+    for record in &recording.steps {
+        if let Some(trace) = &record.trace_id {
+            queries.insert(trace.clone(), record.step.request.target.contains('?'));
+            if record.step.outcome == Outcome::Cancelled {
+                cancelled.insert(trace.clone());
+            }
+        }
+    }
+    Evidence {
+        received: &recording.received,
+        queries,
+        cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::steps;
+
+    /// Every file belongs to a step that some stack has; a renamed step leaves none behind.
+    #[test]
+    fn no_file_is_left_over() {
+        let mut names = BTreeSet::from(["resource.txt".to_owned()]);
+        for (db, client) in [(true, true), (true, false), (false, true), (false, false)] {
+            let parts = Parts { db, client };
+            names.extend(["metrics", "outside"].map(|kind| format!("{kind}.{}.txt", parts.name())));
+            for step in steps().iter().filter(|step| step.applies_to(parts)) {
+                let name = step.contract(parts);
+                names.extend(name.iter().map(|name| format!("{name}.txt")));
+                names.extend(
+                    name.filter(|_| step.raises)
+                        .map(|name| format!("{name}.logs.txt")),
+                );
+            }
+        }
+        let files = fs::read_dir(directory())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left_over: Vec<_> = files.filter(|name| !names.contains(name)).collect();
+        assert!(left_over.is_empty(), "{left_over:?}");
+    }
+}

@@ -1,0 +1,172 @@
+//! What holds of every run, whatever the contract's files say; `bless` cannot make it legal.
+
+use std::collections::BTreeSet;
+
+use crate::client::Answer;
+use crate::scenario::{Leaves, Recording, StepRecord};
+use crate::signals::{Attributes, Kind, Span};
+
+/// One sentence for each breach.
+pub fn breaches(recording: &Recording) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for record in &recording.steps {
+        let mut say = |what: String| breaches.push(format!("{}: {what}", record.step.name));
+        let spans = spans_of(record, recording);
+        server_spans(record, &spans, &mut say);
+        parents(record, &spans, &mut say);
+        if let Some(answer) = &record.answer {
+            self::answer(record, answer, &spans, &mut say);
+        }
+    }
+    secrets(recording, &mut breaches);
+    console(recording, &mut breaches);
+    breaches
+}
+
+fn spans_of<'a>(record: &StepRecord, recording: &'a Recording) -> Vec<&'a Span> {
+    let trace = record.trace_id.as_deref();
+    recording
+        .received
+        .spans
+        .iter()
+        .filter(|span| Some(span.trace_id.as_str()) == trace)
+        .collect()
+}
+
+/// One request, one server span.
+fn server_spans(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
+    let servers = spans
+        .iter()
+        .filter(|span| span.kind == Kind::Server)
+        .count();
+    match record.step.leaves {
+        Leaves::Trace | Leaves::TraceByDatabase if servers != 1 => {
+            say(format!("{servers} server spans instead of 1"))
+        }
+        Leaves::Nothing | Leaves::OnlyMetrics if !spans.is_empty() => {
+            say(format!("{} spans, where none may be", spans.len()));
+        }
+        _ => {}
+    }
+}
+
+/// Every span but the server's has its parent in the trace, and the server's is the caller's span.
+fn parents(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
+    let known: BTreeSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
+    for span in spans {
+        if span.kind == Kind::Server {
+            if span.parent != record.remote_parent {
+                let parent = span.parent.as_deref().unwrap_or("none");
+                say(format!(
+                    "the server span's parent is {parent}, not the caller's span"
+                ));
+            }
+        } else if span
+            .parent
+            .as_deref()
+            .is_none_or(|parent| !known.contains(parent))
+        {
+            say(format!(
+                "the parent of {} {} is not in the trace",
+                span.kind, span.name
+            ));
+        }
+    }
+}
+
+/// The answer leads to the trace: `traceresponse`, `Server-Timing` and the problem's `trace_id`.
+fn answer(record: &StepRecord, answer: &Answer, spans: &[&Span], say: &mut impl FnMut(String)) {
+    if record.step.leaves == Leaves::Nothing {
+        return;
+    }
+    let trace_id = record.trace_id.as_deref().unwrap_or_default();
+    let response = answer.header("traceresponse").unwrap_or_default();
+    if let Some(server) = spans.iter().find(|span| span.kind == Kind::Server) {
+        let expected = format!("00-{trace_id}-{}-01", server.span_id);
+        if response != expected {
+            say(format!(
+                "traceresponse is `{response}` instead of `{expected}`"
+            ));
+        }
+    }
+    let timing = answer.header("server-timing").unwrap_or_default();
+    if response.is_empty() || timing != format!("traceparent;desc=\"{response}\"") {
+        say(format!(
+            "server-timing is `{timing}`, traceresponse `{response}`"
+        ));
+    }
+    if answer.status >= 400 {
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if answer.header("content-type") != Some("application/problem+json")
+            || body["trace_id"] != trace_id
+        {
+            let body = String::from_utf8_lossy(&answer.body);
+            say(format!(
+                "a {} without a problem that names the trace: {body}",
+                answer.status
+            ));
+        }
+    }
+}
+
+/// Nothing that the scenario put into headers, bodies, bind values or credentials is in any signal or log line.
+fn secrets(recording: &Recording, breaches: &mut Vec<String>) {
+    let secret = recording.secret;
+    let leaks = |attributes: &Attributes| {
+        let leaking = attributes
+            .iter()
+            .filter(|(_, value)| value.to_string().contains(secret));
+        leaking.map(|(key, _)| key.clone()).collect::<Vec<_>>()
+    };
+    for span in &recording.received.spans {
+        let events = span
+            .events
+            .iter()
+            .flat_map(|event| leaks(&event.attributes));
+        let mut keys: Vec<String> = leaks(&span.attributes).into_iter().chain(events).collect();
+        if format!("{} {:?}", span.name, span.status).contains(secret) {
+            keys.push("name or status".to_owned());
+        }
+        breaches.extend(
+            keys.into_iter()
+                .map(|key| format!("a secret is in {key} of span {}", span.name)),
+        );
+    }
+    for point in &recording.received.metrics {
+        let keys = leaks(&point.attributes).into_iter();
+        breaches.extend(keys.map(|key| format!("a secret is in {key} of metric {}", point.name)));
+    }
+    for log in &recording.received.logs {
+        let mut keys = leaks(&log.attributes);
+        if log.body.to_string().contains(secret) {
+            keys.push("the body".to_owned());
+        }
+        breaches.extend(
+            keys.into_iter()
+                .map(|key| format!("a secret is in {key} of a log record: {}", log.body)),
+        );
+    }
+    let lines = recording.ended.lines.iter().chain(&recording.ended.errors);
+    let leaking = lines.filter(|line| line.contains(secret));
+    breaches.extend(leaking.map(|line| format!("a secret is on the console: {line}")));
+}
+
+/// Where stdout is no terminal, each line is one JSON object with the usual keys, and nothing goes to stderr.
+fn console(recording: &Recording, breaches: &mut Vec<String>) {
+    for line in &recording.ended.lines {
+        let log: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        if ["timestamp", "level", "target", "message"]
+            .iter()
+            .any(|key| !log[key].is_string())
+        {
+            breaches.push(format!("not a JSON log line: {line}"));
+        }
+    }
+    breaches.extend(
+        recording
+            .ended
+            .errors
+            .iter()
+            .map(|line| format!("on stderr: {line}")),
+    );
+}

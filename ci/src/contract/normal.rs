@@ -1,0 +1,102 @@
+//! Values that differ from run to run, or from stack to stack, become names in angle brackets. Everything else is part of
+//! the contract as it is.
+
+use crate::signals::{Attributes, Value};
+
+/// Attributes whose value is another one in every run.
+const VARYING: &[&str] = &[
+    "client.port",
+    "code.line.number",
+    "exception.stacktrace",
+    "host.arch",
+    "host.id",
+    "host.name",
+    "network.local.port",
+    "network.peer.port",
+    "os.build_id",
+    "os.description",
+    "os.name",
+    "os.type",
+    "os.version",
+    "server.port",
+    "service.instance.id",
+    "service.name",
+    "service.version",
+    "telemetry.sdk.version",
+];
+
+/// Attributes whose value a stack chooses: the database, its dialect, its error codes.
+const OF_THE_STACK: &[&str] = &[
+    "db.client.connection.pool.name",
+    "db.namespace",
+    "db.query.text",
+    "db.response.status_code",
+    "db.system.name",
+];
+
+/// The attribute as the contract shows it.
+pub fn attribute(key: &str, value: &Value, all: &Attributes) -> String {
+    let of_the_stack = OF_THE_STACK.contains(&key)
+        // `error.type` of a database operation is the database's own code.
+        || (key == "error.type" && all.contains_key("db.system.name"));
+    if VARYING.contains(&key) || of_the_stack {
+        return format!("<{key}>");
+    }
+    text(&value.to_string())
+}
+
+/// Any text: ports of the loopback interface and line breaks go, long text is cut.
+pub fn text(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("127.0.0.1:") {
+        let end = at + "127.0.0.1:".len();
+        shown.push_str(&rest[..end]);
+        rest = &rest[end..];
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        if digits > 0 {
+            shown.push_str("<port>");
+        }
+        rest = &rest[digits..];
+    }
+    shown.push_str(rest);
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    if shown.chars().count() > 160 {
+        let cut: String = shown.chars().take(140).collect();
+        return format!("{cut}… ({} characters)", text.chars().count());
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_go() {
+        assert_eq!(
+            text("http://127.0.0.1:4317/x 127.0.0.1:1"),
+            "http://127.0.0.1:<port>/x 127.0.0.1:<port>"
+        );
+        assert_eq!(text("127.0.0.1 and 127.0.0.1:"), "127.0.0.1 and 127.0.0.1:");
+    }
+
+    #[test]
+    fn only_a_database_chooses_its_error_type() {
+        let database = Attributes::from([("db.system.name".to_owned(), "sqlite".into())]);
+        assert_eq!(
+            attribute("error.type", &"2067".into(), &database),
+            "<error.type>"
+        );
+        assert_eq!(
+            attribute("error.type", &"500".into(), &Attributes::new()),
+            "500"
+        );
+        assert_eq!(
+            attribute("http.route", &"/users/{id}".into(), &database),
+            "/users/{id}"
+        );
+    }
+}

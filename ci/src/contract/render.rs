@@ -1,0 +1,314 @@
+//! A recording as text: a file a step, and three for the whole run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::normal;
+use crate::scenario::{Recording, StepRecord, Transport};
+use crate::signals::tree::{Node, trees};
+use crate::signals::{Attributes, LogRecord, Measure, MetricPoint, Resource, Span, Status};
+
+/// Text by file name, as it belongs into the contract's folder.
+pub type Rendered = BTreeMap<String, String>;
+
+/// How many signals there are, or should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    pub spans: usize,
+    pub metrics: usize,
+    pub logs: usize,
+}
+
+impl Counts {
+    /// What contract files speak of. This, not what the service says, is what a run is expected to deliver.
+    pub fn of_text<'a>(files: impl IntoIterator<Item = &'a str>) -> Self {
+        const KINDS: [&str; 5] = ["SERVER ", "CLIENT ", "INTERNAL ", "PRODUCER ", "CONSUMER "];
+        let mut counts = Self::default();
+        for line in files.into_iter().flat_map(str::lines).map(str::trim_start) {
+            counts.spans += usize::from(KINDS.iter().any(|kind| line.starts_with(kind)));
+            counts.metrics += usize::from(line.starts_with("METRIC "));
+            counts.logs += usize::from(line.starts_with("LOG "));
+        }
+        counts
+    }
+
+    pub fn of_signals(spans: &[Span], metrics: &[MetricPoint], logs: &[LogRecord]) -> Self {
+        let names: BTreeSet<_> = metrics.iter().map(|point| &point.name).collect();
+        Self {
+            spans: spans.len(),
+            metrics: names.len(),
+            logs: logs.len(),
+        }
+    }
+}
+
+/// Everything of `recording` that the contract speaks of.
+pub fn render(recording: &Recording) -> Rendered {
+    let mut files = Rendered::new();
+    for record in &recording.steps {
+        if let Some(mut name) = record.step.contract(recording.parts) {
+            if recording.transport == Transport::Http && record.step.raises {
+                name.push_str(".logs");
+            }
+            files.insert(format!("{name}.txt"), step(record, recording));
+        }
+    }
+    if recording.transport == Transport::Grpc {
+        let parts = recording.parts.name();
+        files.insert(
+            format!("metrics.{parts}.txt"),
+            metrics(&recording.received.metrics),
+        );
+        files.insert(format!("outside.{parts}.txt"), outside(recording));
+        files.insert("resource.txt".to_owned(), resources(recording));
+    }
+    files
+}
+
+fn step(record: &StepRecord, recording: &Recording) -> String {
+    let request = &record.step.request;
+    let mut text = format!("{} {}", request.method, request.target);
+    match &record.answer {
+        Some(answer) => {
+            let kind = answer.header("content-type").unwrap_or("no body");
+            let _ = writeln!(text, " -> {} {kind}", answer.status);
+        }
+        None => text.push_str(" -> the client hung up\n"),
+    }
+    let of_trace = |id: &str| Some(id) == record.trace_id.as_deref();
+    let spans: Vec<&Span> = recording
+        .received
+        .spans
+        .iter()
+        .filter(|span| of_trace(&span.trace_id))
+        .collect();
+    let logs = recording
+        .received
+        .logs
+        .iter()
+        .filter(|log| log.trace_id.as_deref().is_some_and(of_trace));
+    trace(&mut text, &spans, logs.collect());
+    if let Some(call) = &record.call {
+        text.push_str("\nUPSTREAM GOT\n");
+        for name in ["traceparent", "tracestate", "baggage", "x-session-id"] {
+            let value = call.get(name).map(|value| propagated(name, value, &spans));
+            let _ = writeln!(text, "  {name}: {}", value.as_deref().unwrap_or("(absent)"));
+        }
+    }
+    text
+}
+
+/// A header that was sent on, with ids replaced by what they mean.
+fn propagated(name: &str, value: &str, spans: &[&Span]) -> String {
+    if name != "traceparent" {
+        return normal::text(value);
+    }
+    let mut parts = value.split('-');
+    let (_version, trace_id, span_id, flags) =
+        (parts.next(), parts.next(), parts.next(), parts.next());
+    let same_trace = spans
+        .first()
+        .is_some_and(|span| Some(span.trace_id.as_str()) == trace_id);
+    let sender = spans
+        .iter()
+        .find(|span| Some(span.span_id.as_str()) == span_id);
+    match sender {
+        Some(span) if same_trace => format!(
+            "of {} {}, flags {}",
+            span.kind,
+            span.name,
+            flags.unwrap_or("(none)")
+        ),
+        _ => format!("OF AN UNKNOWN SPAN: {value}"),
+    }
+}
+
+fn trace(text: &mut String, spans: &[&Span], mut logs: Vec<&LogRecord>) {
+    for root in trees(spans) {
+        text.push('\n');
+        node(text, &root, 0);
+    }
+    logs.sort_by_key(|log| log.time.max(log.observed));
+    for record in logs {
+        text.push('\n');
+        let within = spans
+            .iter()
+            .find(|span| Some(&span.span_id) == record.span_id.as_ref());
+        log(text, record, within.copied());
+    }
+}
+
+fn node(text: &mut String, node: &Node<'_>, depth: usize) {
+    let span = node.span;
+    let pad = "  ".repeat(depth);
+    let _ = write!(
+        text,
+        "{pad}{} {} [{}]",
+        span.kind, span.name, span.scope.name
+    );
+    if depth == 0 {
+        text.push_str(match (&span.parent, span.has_remote_parent()) {
+            (None, _) => " begins the trace",
+            (Some(_), true) => " continues the caller's trace",
+            (Some(_), false) => " ITS PARENT IS MISSING",
+        });
+    }
+    text.push('\n');
+    attributes(text, &span.attributes, depth + 2);
+    match &span.status {
+        Status::Unset => {}
+        Status::Ok => _ = writeln!(text, "{pad}  STATUS Ok"),
+        Status::Error(description) if description.is_empty() => {
+            _ = writeln!(text, "{pad}  STATUS Error")
+        }
+        Status::Error(description) => {
+            _ = writeln!(text, "{pad}  STATUS Error: {}", normal::text(description))
+        }
+    }
+    if !span.trace_state.is_empty() {
+        let _ = writeln!(text, "{pad}  TRACESTATE {}", span.trace_state);
+    }
+    for event in &span.events {
+        let _ = writeln!(text, "{pad}  EVENT {}", event.name);
+        attributes(text, &event.attributes, depth + 3);
+    }
+    for link in &span.links {
+        let same = if link.trace_id == span.trace_id {
+            "in this trace"
+        } else {
+            "in another trace"
+        };
+        let _ = writeln!(text, "{pad}  LINK to a span {same}");
+        attributes(text, &link.attributes, depth + 3);
+    }
+    for child in &node.children {
+        self::node(text, child, depth + 1);
+    }
+}
+
+fn log(text: &mut String, record: &LogRecord, within: Option<&Span>) {
+    let event = if record.event_name.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", record.event_name)
+    };
+    let body = normal::text(&record.body.to_string());
+    let _ = writeln!(
+        text,
+        "LOG {}{event} [{}] {body}",
+        record.severity_text, record.scope.name
+    );
+    if let Some(span) = within {
+        let _ = writeln!(text, "  in {} {}", span.kind, span.name);
+    }
+    attributes(text, &record.attributes, 2);
+}
+
+fn attributes(text: &mut String, all: &Attributes, depth: usize) {
+    for (key, value) in all {
+        let _ = writeln!(
+            text,
+            "{}{key}: {}",
+            "  ".repeat(depth),
+            normal::attribute(key, value, all)
+        );
+    }
+}
+
+/// The metrics at the end of the run, with values where the scenario determines them.
+fn metrics(points: &[MetricPoint]) -> String {
+    // Cumulative: a later point of a series replaces the earlier.
+    let mut series: BTreeMap<(&str, String), &MetricPoint> = BTreeMap::new();
+    for point in points {
+        let attributes: Vec<String> = point
+            .attributes
+            .iter()
+            .map(|(key, value)| {
+                format!("{key}={}", normal::attribute(key, value, &point.attributes))
+            })
+            .collect();
+        let latest = series
+            .entry((&point.name, attributes.join(" ")))
+            .or_insert(point);
+        if latest.time <= point.time {
+            *latest = point;
+        }
+    }
+    let mut text = String::new();
+    let mut current = "";
+    for ((name, attributes), point) in series {
+        if name != current {
+            current = name;
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(
+                text,
+                "{gap}METRIC {name} {} {} {:?} [{}]",
+                point.instrument, point.unit, point.temporality, point.scope.name,
+            );
+            if let Measure::Histogram { bounds, .. } = &point.measure {
+                let _ = writeln!(text, "  bounds {bounds:?}");
+            }
+        }
+        let value = match &point.measure {
+            _ if !is_determined(name) => "(varies)".to_owned(),
+            Measure::Histogram { count, .. } => format!("{count} times"),
+            Measure::Number(value) => value.to_string(),
+        };
+        let attributes = if attributes.is_empty() {
+            "(no attributes)"
+        } else {
+            &attributes
+        };
+        let _ = writeln!(text, "  {attributes} -> {value}");
+    }
+    text
+}
+
+/// Whether the scenario alone decides how often something was measured. The pool decides for itself when it opens,
+/// closes and hands out connections.
+fn is_determined(metric: &str) -> bool {
+    metric.starts_with("http.") || metric == "db.client.operation.duration"
+}
+
+/// What the service sends outside of the scenario's requests: from its start and its end.
+fn outside(recording: &Recording) -> String {
+    let ours: BTreeSet<&str> = recording
+        .steps
+        .iter()
+        .filter_map(|record| record.trace_id.as_deref())
+        .collect();
+    let spans = recording
+        .received
+        .spans
+        .iter()
+        .filter(|span| !ours.contains(span.trace_id.as_str()));
+    let logs = recording.received.logs.iter();
+    let logs = logs.filter(|log| {
+        log.trace_id
+            .as_deref()
+            .is_none_or(|trace| !ours.contains(trace))
+    });
+    let mut text = "Start and end of the service\n".to_owned();
+    trace(&mut text, &spans.collect::<Vec<_>>(), logs.collect());
+    text
+}
+
+/// The resource, which all signals share.
+fn resources(recording: &Recording) -> String {
+    let received = &recording.received;
+    let all = (received.spans.iter().map(|span| &span.resource))
+        .chain(received.metrics.iter().map(|point| &point.resource))
+        .chain(received.logs.iter().map(|log| &log.resource));
+    let mut distinct: Vec<&Resource> = Vec::new();
+    for resource in all {
+        if !distinct.contains(&resource.as_ref()) {
+            distinct.push(resource);
+        }
+    }
+    let mut text = String::new();
+    for resource in distinct {
+        let _ = writeln!(text, "RESOURCE of every span, metric and log record");
+        attributes(&mut text, &resource.attributes, 1);
+    }
+    text
+}

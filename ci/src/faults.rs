@@ -1,0 +1,80 @@
+//! Plants a fault in a generated copy, so that the scenario can show what telemetry a bug leaves behind.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+/// `GET /products?q=…` with this text panics in a patched copy.
+pub const PANIC_QUERY: &str = "panic-please";
+
+/// A piece of text that follows an anchor in a file of the service.
+struct Fault {
+    file: &'static str,
+    /// The fault goes behind the first `{` at or after this text.
+    anchor: &'static str,
+    code: &'static str,
+}
+
+const PANIC_IN_SEARCH: Fault = Fault {
+    file: "src/products.rs",
+    anchor: "pub async fn search(state: &AppState, search: Search)",
+    code: "\n    if search.q == \"panic-please\" {\n        panic!(\"a planted bug\");\n    }",
+};
+
+/// Plants the panic in the service at `project`.
+///
+/// # Errors
+/// When the file or the anchor in it is missing: the template moved on and this module did not.
+pub fn plant_panic(project: &Path) -> anyhow::Result<()> {
+    PANIC_IN_SEARCH.plant(project)
+}
+
+impl Fault {
+    fn plant(&self, project: &Path) -> anyhow::Result<()> {
+        let path = project.join(self.file);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("reading {}", path.display()))?;
+        let Some(body) = text
+            .find(self.anchor)
+            .and_then(|at| text[at..].find("{\n").map(|brace| at + brace + 1))
+        else {
+            bail!(
+                "{}: no function body after `{}` to plant a fault in",
+                path.display(),
+                self.anchor
+            );
+        };
+        let patched = format!("{}{}{}", &text[..body], self.code, &text[body..]);
+        std::fs::write(&path, patched).with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: &str = "/// Finds.\npub async fn search(state: &AppState, search: Search) -> Result<(), E> {\n    Ok(())\n}\n";
+
+    fn project(text: &str) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("src")).unwrap();
+        std::fs::write(directory.path().join("src/products.rs"), text).unwrap();
+        directory
+    }
+
+    #[test]
+    fn the_fault_is_the_first_statement() {
+        let project = project(SERVICE);
+        plant_panic(project.path()).unwrap();
+        let text = std::fs::read_to_string(project.path().join("src/products.rs")).unwrap();
+        let body: Vec<&str> = text.lines().skip(2).map(str::trim).collect();
+        assert_eq!(body[0], format!("if search.q == \"{PANIC_QUERY}\" {{"));
+        assert_eq!(body[3], "Ok(())");
+    }
+
+    #[test]
+    fn a_missing_anchor_is_an_error() {
+        let error = plant_panic(project("fn other() {}").path()).unwrap_err();
+        assert!(error.to_string().contains("src/products.rs"), "{error}");
+    }
+}

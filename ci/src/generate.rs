@@ -1,0 +1,80 @@
+//! Generates services from this checkout, with cargo-generate as a library.
+
+mod hush;
+mod leftovers;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cargo_generate::{GenerateArgs, TemplatePath, Vcs};
+
+use crate::root;
+use crate::stacks::Stack;
+
+pub use leftovers::Leftovers;
+
+/// Generates `stack` as `destination/name`, as a stranger with an empty configuration would get it: no favourites, no
+/// git repository, no formatting afterwards, in no parent workspace. Writes nothing to the terminal.
+///
+/// # Errors
+/// What cargo-generate or a hook refused. `destination` is then as it was.
+pub fn generate(stack: &Stack, name: &str, destination: &Path) -> Result<PathBuf> {
+    let config = tempfile::NamedTempFile::new()?;
+    let args = GenerateArgs {
+        no_workspace: true,
+        ..args(stack, name, destination, config.path())
+    };
+    silently(args).with_context(|| format!("cannot generate {stack} as `{name}`"))
+}
+
+/// Like [`generate`], but the service joins the Cargo workspace that `destination` lies in.
+///
+/// # Errors
+/// As for [`generate`].
+pub fn generate_member(stack: &Stack, name: &str, destination: &Path) -> Result<PathBuf> {
+    let config = tempfile::NamedTempFile::new()?;
+    silently(args(stack, name, destination, config.path()))
+        .with_context(|| format!("cannot generate {stack} as `{name}` into a workspace"))
+}
+
+fn args(stack: &Stack, name: &str, destination: &Path, config: &Path) -> GenerateArgs {
+    GenerateArgs {
+        name: Some(name.to_owned()),
+        destination: Some(destination.to_owned()),
+        define: stack
+            .values()
+            .map(|(question, answer)| format!("{question}={answer}"))
+            .collect(),
+        silent: true,
+        quiet: true,
+        vcs: Some(Vcs::None),
+        config: Some(config.to_owned()),
+        ..from_checkout()
+    }
+}
+
+/// The arguments that every generation from this checkout shares.
+pub fn from_checkout() -> GenerateArgs {
+    GenerateArgs {
+        template_path: TemplatePath {
+            path: Some(root().display().to_string()),
+            ..TemplatePath::default()
+        },
+        no_fmt: true,
+        lib: false,
+        bin: true,
+        ..GenerateArgs::default()
+    }
+}
+
+fn silently(args: GenerateArgs) -> Result<PathBuf> {
+    let leftovers = args.destination.as_deref().map(Leftovers::watch);
+    let result = {
+        let _hush = hush::hush()?;
+        cargo_generate::generate(args)
+    };
+    if let (Err(_), Some(leftovers)) = (&result, leftovers) {
+        leftovers.remove();
+    }
+    result
+}

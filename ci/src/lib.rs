@@ -1,0 +1,35 @@
+//! Generates, runs and judges the services that the template makes. `main.rs` and `tests/` are thin users of this library.
+
+pub mod check;
+pub mod client;
+pub mod commands;
+pub mod conformance;
+pub mod contract;
+pub mod demo;
+pub mod faults;
+pub mod files;
+pub mod generate;
+pub mod house;
+pub mod lock;
+pub mod options;
+pub mod origin;
+pub mod progress;
+pub mod receiver;
+pub mod scenario;
+pub mod service;
+pub mod signals;
+pub mod snapshot;
+pub mod specimens;
+pub mod stacks;
+pub mod subject;
+pub mod table;
+pub mod upstream;
+pub mod waterfall;
+
+use std::path::Path;
+
+/// The checkout that this program was built from: the template, its hooks and its questions.
+pub fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
+}

@@ -1,0 +1,44 @@
+//! `cargo run -- <command>`: everything a maintainer of the template does.
+
+use std::process::ExitCode;
+
+use ci::commands::{bless, check, demo, lock, new, stacks, workbench};
+use clap::{Parser, Subcommand};
+
+/// Generates, runs and judges the services that this template makes.
+#[derive(Parser)]
+#[command(name = "ci", bin_name = "cargo run --", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    New(new::Args),
+    Stacks(stacks::Args),
+    Check(check::Args),
+    Workbench(workbench::Args),
+    Lock(lock::Args),
+    Bless(bless::Args),
+}
+
+fn main() -> ExitCode {
+    run(Cli::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(args),
+        Command::New(args) => new::run(args),
+        Command::Stacks(args) => stacks::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Workbench(args) => workbench::run(args),
+        Command::Lock(args) => lock::run(args),
+        Command::Bless(args) => bless::run(args),
+    }
+}

@@ -1,0 +1,324 @@
+//! Runs the scenario against a service binary and keeps everything that came of it. It judges only what a step needs in
+//! order to go on: the answer.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::net::TcpStream;
+
+use super::{Leaves, Outcome, Parent, Parts, SECRET, Step, steps};
+use crate::client::{self, Answer};
+use crate::receiver::{Received, Receiver};
+use crate::service::{Ended, Service};
+use crate::upstream::{Headers, Upstream};
+
+/// Long enough that only the flush at the end exports anything: whatever arrives proves the flush.
+const ONLY_AT_THE_END: &str = "600000";
+/// The wait for anything that takes milliseconds when all is well.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// The service's own limit on the drain is 10 s, on the flush 5 s.
+const STOP_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How the service sends its telemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// OTLP over gRPC, in one flush at the end.
+    Grpc,
+    /// OTLP over HTTP with protobuf bodies, every 200 ms; exceptions as log records instead of span events.
+    Http,
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub binary: PathBuf,
+    pub parts: Parts,
+    pub transport: Transport,
+    /// Only the steps that are marked short.
+    pub short: bool,
+    /// More environment, over the plan's own.
+    pub env: BTreeMap<String, String>,
+}
+
+/// One step as it went.
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    pub step: Step,
+    /// Of the trace that the request is part of, sampled or not; `None` when nothing told of one.
+    pub trace_id: Option<String>,
+    /// The span that the request named as its parent.
+    pub remote_parent: Option<String>,
+    /// `None` when the client hung up.
+    pub answer: Option<Answer>,
+    /// The headers of the call that the service made to the upstream.
+    pub call: Option<Headers>,
+}
+
+/// Everything that came of a run.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    pub parts: Parts,
+    pub transport: Transport,
+    pub steps: Vec<StepRecord>,
+    pub received: Received,
+    /// Spans that had arrived when SIGTERM was sent.
+    pub spans_before_stop: usize,
+    pub started_in: Duration,
+    pub ended: Ended,
+    pub service: SocketAddr,
+    pub upstream: SocketAddr,
+    /// Text that must be in no signal.
+    pub secret: &'static str,
+}
+
+/// Runs the scenario. `progress` is told the name of each step before it begins.
+///
+/// # Errors
+/// When the service does not start or stop, a step cannot be carried out, or its answer has another status than the
+/// scenario says.
+pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Result<Recording> {
+    let receiver = Receiver::start().await?;
+    let upstream = Upstream::start().await?;
+    let service = Service::start(&plan.binary, &environment(plan, &receiver, &upstream)).await?;
+    let mut run = Run {
+        service: &service,
+        upstream,
+        records: Vec::new(),
+    };
+
+    let all: Vec<Step> = steps()
+        .into_iter()
+        .filter(|step| step.applies_to(plan.parts))
+        .collect();
+    let (last, steps): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|step| matches!(step.outcome, Outcome::Drained(_)));
+    for step in steps.into_iter().filter(|step| step.short || !plan.short) {
+        progress(&step);
+        let name = step.name;
+        run.step(step).await.with_context(|| {
+            format!(
+                "step `{name}` failed; the service's output ends with\n{}",
+                service.tail()
+            )
+        })?;
+    }
+    if plan.transport == Transport::Http {
+        run.wait_for_spans(&receiver).await?;
+    }
+    let spans_before_stop = receiver.store().snapshot().spans.len();
+    match last.into_iter().next() {
+        Some(step) if !plan.short => {
+            progress(&step);
+            run.drained(step)
+                .await
+                .context("the request under way at SIGTERM")?;
+        }
+        _ => service.terminate()?,
+    }
+
+    let Run {
+        upstream, records, ..
+    } = run;
+    let (started_in, address) = (service.started_in(), service.address());
+    let ended = service.ended(STOP_DEADLINE).await?;
+    ensure!(
+        ended.code == Some(0),
+        "the service ended with {:?} after SIGTERM; its output ends with\n{}",
+        ended.code,
+        ended.lines[ended.lines.len().saturating_sub(10)..].join("\n"),
+    );
+    // The exporter waits for our answers before the process ends, so nothing is on its way any more.
+    Ok(Recording {
+        parts: plan.parts,
+        transport: plan.transport,
+        steps: records,
+        received: receiver.store().snapshot(),
+        spans_before_stop,
+        started_in,
+        ended,
+        service: address,
+        upstream: upstream.address(),
+        secret: SECRET,
+    })
+}
+
+fn environment(plan: &Plan, receiver: &Receiver, upstream: &Upstream) -> BTreeMap<String, String> {
+    let (protocol, endpoint, interval) = match plan.transport {
+        Transport::Grpc => ("grpc", receiver.grpc_endpoint(), ONLY_AT_THE_END),
+        Transport::Http => ("http/protobuf", receiver.http_endpoint(), "200"),
+    };
+    let upstream = upstream.address();
+    let mut env = BTreeMap::from(
+        [
+            ("HOST", "127.0.0.1"),
+            ("PORT", "0"),
+            ("DEPLOYMENT_ENVIRONMENT", "development"),
+            ("UPSTREAM_TIMEOUT", "300ms"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_BSP_SCHEDULE_DELAY", interval),
+            ("OTEL_BLRP_SCHEDULE_DELAY", interval),
+            ("OTEL_METRIC_EXPORT_INTERVAL", interval),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    env.insert("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), endpoint);
+    if plan.transport == Transport::Http {
+        env.insert(
+            "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN".to_owned(),
+            "logs".to_owned(),
+        );
+    }
+    if plan.parts.client {
+        let url = format!("http://user:{SECRET}@{upstream}/hello?sig={SECRET}&page=1");
+        env.insert("UPSTREAM_URL".to_owned(), url);
+    }
+    env.extend(plan.env.clone());
+    env
+}
+
+/// A scenario under way.
+struct Run<'a> {
+    service: &'a Service,
+    upstream: Upstream,
+    records: Vec<StepRecord>,
+}
+
+impl Run<'_> {
+    async fn step(&mut self, step: Step) -> anyhow::Result<()> {
+        let address = self.service.address();
+        let (request, parent) = with_parent(&step, self.records.len());
+        self.upstream.set(step.upstream).await?;
+        let calls = self.upstream.calls();
+        let answer = match step.outcome {
+            Outcome::Status(_) => Some(client::send(address, &request).await?),
+            Outcome::Cancelled => {
+                let reached = self.upstream.wait_for_calls(calls + 1, DEADLINE);
+                client::abandon(address, &request, reached).await?;
+                None
+            }
+            Outcome::Drained(_) => bail!("is not an ordinary step"),
+        };
+        self.keep(step, parent, answer, calls)
+    }
+
+    /// Sends a request, SIGTERM while it hangs, and lets it go on when the service accepts nobody else.
+    async fn drained(&mut self, step: Step) -> anyhow::Result<()> {
+        let address = self.service.address();
+        let (request, parent) = with_parent(&step, self.records.len());
+        self.upstream.set(step.upstream).await?;
+        let calls = self.upstream.calls();
+        let under_way = tokio::spawn(async move { client::send(address, &request).await });
+        self.upstream.wait_for_calls(calls + 1, DEADLINE).await?;
+        self.service.terminate()?;
+        closed(address).await?;
+        self.upstream
+            .set(crate::upstream::Mode::Answer(200))
+            .await?;
+        let answer = under_way.await??;
+        self.keep(step, parent, Some(answer), calls)
+    }
+
+    fn keep(
+        &mut self,
+        step: Step,
+        parent: Option<(String, String)>,
+        answer: Option<Answer>,
+        calls: usize,
+    ) -> anyhow::Result<()> {
+        if let (Some(answer), Outcome::Status(status) | Outcome::Drained(status)) =
+            (&answer, step.outcome)
+        {
+            let body = String::from_utf8_lossy(&answer.body);
+            ensure!(
+                answer.status == status,
+                "answered {} instead of {status}: {body}",
+                answer.status
+            );
+        }
+        let (trace_id, remote_parent) = match parent {
+            Some((trace, span)) => (Some(trace), Some(span)),
+            None => (
+                answer
+                    .as_ref()
+                    .and_then(Answer::trace_id)
+                    .map(str::to_owned),
+                None,
+            ),
+        };
+        ensure!(
+            trace_id.is_some() || step.leaves == Leaves::Nothing,
+            "the answer has no `traceresponse` header",
+        );
+        self.records.push(StepRecord {
+            step,
+            trace_id,
+            remote_parent,
+            answer,
+            call: self.upstream.headers(calls),
+        });
+        Ok(())
+    }
+
+    /// Waits until each trace has its server span.
+    async fn wait_for_spans(&self, receiver: &Receiver) -> anyhow::Result<()> {
+        let traces: Vec<_> = self
+            .records
+            .iter()
+            .filter(|record| matches!(record.step.leaves, Leaves::Trace | Leaves::TraceByDatabase))
+            .filter_map(|record| record.trace_id.as_deref())
+            .collect();
+        let arrived = |all: &Received| {
+            traces.iter().all(|trace| {
+                all.spans.iter().any(|span| {
+                    span.trace_id == **trace && span.kind == crate::signals::Kind::Server
+                })
+            })
+        };
+        receiver
+            .store()
+            .wait_for("the server span of each step", DEADLINE, arrived)
+            .await
+    }
+}
+
+/// The request with its `traceparent`, and the trace and span ids in it when they are valid.
+fn with_parent(step: &Step, index: usize) -> (client::Request, Option<(String, String)>) {
+    let mut request = step.request.clone();
+    let parent = match step.parent {
+        Parent::None => None,
+        Parent::Garbage(text) => {
+            request.headers.push(("traceparent", text.to_owned()));
+            None
+        }
+        Parent::Remote { sampled } => {
+            let (trace, span) = (format!("5ce1{index:028x}"), format!("c11e{index:012x}"));
+            request.headers.push((
+                "traceparent",
+                format!("00-{trace}-{span}-0{}", u8::from(sampled)),
+            ));
+            request
+                .headers
+                .push(("tracestate", "vendor=kept".to_owned()));
+            Some((trace, span))
+        }
+    };
+    (request, parent)
+}
+
+/// Waits until nobody listens on `address` any more. The system tells nobody, so this has to ask again and again.
+async fn closed(address: SocketAddr) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while TcpStream::connect(address).await.is_ok() {
+        ensure!(
+            begun.elapsed() < DEADLINE,
+            "still accepts connections {DEADLINE:?} after SIGTERM"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! Runs a service binary the way a supervisor would, and reads what it prints.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long a service may take from its start to `listening`.
+const START_DEADLINE: Duration = Duration::from_secs(30);
+/// Lines of output quoted in an error.
+const TAIL: usize = 25;
+
+/// A running service. It is killed when it is dropped.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+    address: SocketAddr,
+    output: Arc<Output>,
+    readers: Vec<JoinHandle<()>>,
+    started_in: Duration,
+    /// The service's working directory: empty at the start, so that no `.env` or database of another run is found.
+    _directory: TempDir,
+}
+
+/// How a service ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// From the signal to the end of the process.
+    pub took: Duration,
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed on stdout, line by line, over its whole life.
+    pub lines: Vec<String>,
+    /// What it printed on stderr.
+    pub errors: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    stdout: Mutex<Vec<String>>,
+    stderr: Mutex<Vec<String>>,
+    address: watch::Sender<Option<SocketAddr>>,
+}
+
+impl Service {
+    /// Starts `binary` in an empty directory, with `PATH` and `env` as its whole environment, and waits until it
+    /// reports its address.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends early, or reports no address in time; the error quotes its last lines.
+    pub async fn start(binary: &Path, env: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir().context("making a working directory")?;
+        let begun = Instant::now();
+        let mut child = Command::new(binary)
+            .current_dir(directory.path())
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH".to_owned(), path)))
+            .envs(env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("starting {}", binary.display()))?;
+
+        let output = Arc::new(Output::default());
+        let stdout = child.stdout.take().context("the service's stdout")?;
+        let stderr = child.stderr.take().context("the service's stderr")?;
+        let readers = vec![
+            tokio::spawn(Output::read(output.clone(), stdout, Output::stdout_line)),
+            tokio::spawn(Output::read(output.clone(), stderr, Output::stderr_line)),
+        ];
+
+        let mut address = output.address.subscribe();
+        let listening = async {
+            tokio::select! {
+                address = address.wait_for(Option::is_some) => {
+                    address.ok().and_then(|address| *address).context("its output closed")
+                }
+                ended = child.wait() => Err(anyhow!("it ended with {}", ended?)),
+            }
+        };
+        let address = timeout(START_DEADLINE, listening)
+            .await
+            .unwrap_or_else(|_| Err(anyhow!("no `listening` line in {START_DEADLINE:?}")))
+            .with_context(|| {
+                format!(
+                    "the service did not start; its output ends with\n{}",
+                    output.tail()
+                )
+            })?;
+        let started_in = begun.elapsed();
+        Ok(Self {
+            child,
+            address,
+            output,
+            readers,
+            started_in,
+            _directory: directory,
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
+    /// The last lines of its output, for an error report.
+    pub fn tail(&self) -> String {
+        self.output.tail()
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Errors
+    /// When the process is gone already.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        let pid = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw)
+            .with_context(|| {
+                format!(
+                    "the service had ended already; its output ends with\n{}",
+                    self.tail()
+                )
+            })?;
+        kill_process(pid, Signal::TERM).context("sending SIGTERM")
+    }
+
+    /// Waits for the end of a service that was told to stop.
+    ///
+    /// # Errors
+    /// When it is still running after `deadline`; it is killed then.
+    pub async fn ended(mut self, deadline: Duration) -> anyhow::Result<Ended> {
+        let begun = Instant::now();
+        let Ok(status) = timeout(deadline, self.child.wait()).await else {
+            bail!(
+                "the service still runs {deadline:?} after SIGTERM; its output ends with\n{}",
+                self.tail()
+            );
+        };
+        let took = begun.elapsed();
+        for reader in &mut self.readers {
+            // The pipes close with the process; a reader that panicked has nothing to add.
+            let _ = reader.await;
+        }
+        Ok(Ended {
+            took,
+            code: status?.code(),
+            lines: lock(&self.output.stdout).clone(),
+            errors: lock(&self.output.stderr).clone(),
+        })
+    }
+}
+
+impl Output {
+    async fn read(self: Arc<Self>, pipe: impl AsyncRead + Unpin, keep: fn(&Self, String)) {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            keep(&self, line);
+        }
+    }
+
+    fn stdout_line(&self, line: String) {
+        if let Some(address) = listening_address(&line) {
+            self.address.send_replace(Some(address));
+        }
+        lock(&self.stdout).push(line);
+    }
+
+    fn stderr_line(&self, line: String) {
+        lock(&self.stderr).push(line);
+    }
+
+    fn tail(&self) -> String {
+        let tail = |lines: &Mutex<Vec<String>>| {
+            let lines = lock(lines);
+            lines[lines.len().saturating_sub(TAIL)..].join("\n")
+        };
+        format!("{}\n{}", tail(&self.stdout), tail(&self.stderr))
+    }
+}
+
+fn listening_address(line: &str) -> Option<SocketAddr> {
+    let log: serde_json::Value = serde_json::from_str(line).ok()?;
+    (log["message"] == "listening").then(|| log["address"].as_str()?.parse().ok())?
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A shell script in place of a service.
+    fn script(text: &str) -> (TempDir, std::path::PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("service");
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        (directory, path)
+    }
+
+    const LISTENING: &str = r#"echo '{"message":"listening","address":"127.0.0.1:4321"}'"#;
+
+    #[tokio::test]
+    async fn learns_the_address_and_ends_by_sigterm() {
+        let (_directory, path) = script(&format!(
+            "trap 'echo bye; exit 0' TERM\necho noise\n{LISTENING}\nwhile :; do sleep 0.02; done"
+        ));
+        let service = Service::start(&path, &BTreeMap::new()).await.unwrap();
+        assert_eq!(service.address().port(), 4321);
+        service.terminate().unwrap();
+        let ended = service.ended(Duration::from_secs(10)).await.unwrap();
+        assert_eq!(ended.code, Some(0));
+        assert_eq!(ended.lines.last().map(String::as_str), Some("bye"));
+    }
+
+    #[tokio::test]
+    async fn an_early_end_quotes_the_output() {
+        let (_directory, path) = script("echo 'no database' >&2; exit 3");
+        let error = Service::start(&path, &BTreeMap::new()).await.unwrap_err();
+        assert!(format!("{error:#}").contains("exit status: 3"), "{error:#}");
+    }
+
+    #[tokio::test]
+    async fn sees_only_the_environment_it_is_given() {
+        let (_directory, path) = script(&format!("env\npwd\nls -A\n{LISTENING}\nsleep 0.05"));
+        let env = BTreeMap::from([("PORT".to_owned(), "0".to_owned())]);
+        let service = Service::start(&path, &env).await.unwrap();
+        let ended = service.ended(Duration::from_secs(10)).await.unwrap();
+        let names: Vec<_> = ended
+            .lines
+            .iter()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, _)| name)
+            .collect();
+        assert!(names.contains(&"PORT"), "{names:?}");
+        assert!(!names.contains(&"HOME"), "{names:?}");
+    }
+}

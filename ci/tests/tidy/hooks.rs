@@ -1,0 +1,174 @@
+//! `prune.rhai` and `check.rhai` name files and crates: all of them, and none that is not there.
+
+use std::collections::BTreeSet;
+
+use ci::options::{Options, Question};
+use ci::{origin, specimens};
+
+use crate::{none, read};
+
+/// A path of the template, rendered or not.
+fn exists(path: &str) -> bool {
+    let template = origin::template();
+    template.join(path).exists() || template.join(format!("{path}.liquid")).exists()
+}
+
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('"').skip(1).step_by(2).collect()
+}
+
+/// Without comments.
+fn prune() -> Vec<String> {
+    let hook = read("hooks/prune.rhai");
+    hook.lines()
+        .map(|line| {
+            line.split("//")
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn every_path_that_leaves_exists() {
+    let mut paths = 0;
+    let mut complaints = Vec::new();
+    for line in prune().iter().filter(|line| line.starts_with("leave(")) {
+        for path in quoted(line) {
+            paths += 1;
+            // Written by `cargo run -- lock`, after the first stacks exist.
+            if !exists(path) && path != "Cargo.lock" {
+                complaints.push(format!("`{line}`: template/{path} does not exist"));
+            }
+        }
+    }
+    none(complaints);
+    assert!(
+        paths > 5,
+        "the hook is not read as it is written: {paths} paths"
+    );
+}
+
+/// `choose(folder, question + ".rs", to)` or `choose(folder, "name.rs", to)`: each possible alternative is there, and no
+/// other.
+#[test]
+fn every_choice_has_its_alternative() {
+    let mut complaints = Vec::new();
+    let mut expected: std::collections::BTreeMap<String, BTreeSet<String>> =
+        std::collections::BTreeMap::new();
+    for line in prune().iter().filter(|line| line.starts_with("choose(")) {
+        let arguments: Vec<_> = line["choose(".len()..]
+            .trim_end_matches(");")
+            .split(", ")
+            .collect();
+        let [folder, chosen, _to] = arguments[..] else {
+            panic!("`{line}` is not read")
+        };
+        let names = expected
+            .entry(folder.trim_matches('"').to_owned())
+            .or_default();
+        if chosen.starts_with('"') {
+            names.insert(chosen.trim_matches('"').to_owned());
+        } else {
+            let (question, suffix) = chosen.split_once(" + ").unwrap_or((chosen, "\"\""));
+            let Some(question) = Options::load().unwrap().question(question) else {
+                complaints.push(format!("`{line}`: there is no question `{question}`"));
+                continue;
+            };
+            names.extend(
+                values(question).map(|value| format!("{value}{}", suffix.trim_matches('"'))),
+            );
+        }
+    }
+    for (folder, names) in &expected {
+        let path = origin::template().join(folder);
+        let Ok(entries) = std::fs::read_dir(&path) else {
+            complaints.push(format!("template/{folder} does not exist"));
+            continue;
+        };
+        let entries =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        let present: BTreeSet<String> = entries
+            .map(|name| name.trim_end_matches(".liquid").to_owned())
+            .collect();
+        let missing = names
+            .difference(&present)
+            .map(|name| format!("template/{folder}/{name} does not exist"));
+        let unknown = present
+            .difference(names)
+            .map(|name| format!("template/{folder}/{name} is never chosen"));
+        complaints.extend(missing.chain(unknown));
+    }
+    none(complaints);
+    assert!(
+        expected.len() > 3,
+        "the hook is not read as it is written: {expected:?}"
+    );
+}
+
+/// `none` has no file: what it takes away is listed by `leave`.
+fn values(question: &Question) -> impl Iterator<Item = &str> {
+    question
+        .choices
+        .iter()
+        .map(|choice| &*choice.value)
+        .filter(|value| *value != "none")
+}
+
+/// A service called like one of its dependencies would shadow it.
+#[test]
+fn no_project_can_be_called_like_a_dependency() {
+    let hook = read("hooks/check.rhai");
+    let taken = hook
+        .split_once("const CRATES = [")
+        .and_then(|(_, rest)| rest.split_once("];"))
+        .unwrap()
+        .0;
+    let taken: BTreeSet<_> = quoted(taken).into_iter().collect();
+    let mut missing = BTreeSet::new();
+    for specimen in specimens::all().unwrap() {
+        for manifest in ["Cargo.toml", "telemetry/Cargo.toml"] {
+            let manifest: toml::Table = toml::from_str(specimen.text(manifest).unwrap()).unwrap();
+            for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
+                let names = manifest
+                    .get(table)
+                    .and_then(toml::Value::as_table)
+                    .into_iter()
+                    .flat_map(toml::Table::keys);
+                missing.extend(
+                    names
+                        .map(|name| name.replace('-', "_"))
+                        .filter(|name| !taken.contains(&**name)),
+                );
+            }
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "CRATES in hooks/check.rhai lacks {missing:?}"
+    );
+}
+
+#[test]
+fn hooks_run_no_command() {
+    let mut complaints = Vec::new();
+    for (path, content) in ci::files::read(&ci::root().join("hooks")).unwrap() {
+        let text = String::from_utf8(content).unwrap();
+        if text.contains("system::command") {
+            complaints.push(format!(
+                "hooks/{} runs a command: users would be asked to agree to it",
+                path.display()
+            ));
+        }
+        let listed = read("cargo-generate.toml").contains(&format!("\"hooks/{}\"", path.display()));
+        if !listed {
+            complaints.push(format!(
+                "hooks/{} is not listed in cargo-generate.toml",
+                path.display()
+            ));
+        }
+    }
+    none(complaints);
+}

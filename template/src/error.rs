@@ -1,0 +1,145 @@
+//! The one error type of handlers, and what clients see of it: RFC 9457 `application/problem+json`.
+//!
+//! Clients learn what they did wrong, and of our own failures no more than the trace id; the rest is in the trace.
+
+use std::error::Error;
+
+use http::StatusCode;
+use serde::Serialize;
+
+/// Why a request was not fulfilled.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// 404: there is no such thing.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// 409: it would clash with what is there.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// 422: well-formed, but some fields' values are not allowed.
+    #[error("some fields are not valid")]
+    Invalid(Vec<FieldError>),
+    /// Another 4xx: the request itself is not acceptable.
+    #[error("{detail}")]
+    Rejected { status: StatusCode, detail: String },
+    /// 5xx: we failed.
+    #[error("{}", .0.kind)]
+    Failed(Failure),
+}
+
+/// A field that is not valid, and why.
+#[derive(Debug, Serialize)]
+pub struct FieldError {
+    pub field: &'static str,
+    pub detail: &'static str,
+}
+
+/// A failure of our own.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: StatusCode,
+    /// `error.type` of the server span and metric: a word out of few.
+    pub kind: &'static str,
+    /// What the client may know.
+    pub detail: Option<&'static str>,
+    /// What happened, for the trace. None when it is on record already.
+    pub cause: Option<Cause>,
+}
+
+/// An error with the name of its type, which a `Box<dyn Error>` forgets.
+#[derive(Debug)]
+pub struct Cause {
+    error: Box<dyn Error + Send + Sync>,
+    type_name: &'static str,
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for Cause {
+    fn from(error: E) -> Self {
+        Self {
+            error: Box::new(error),
+            type_name: std::any::type_name::<E>(),
+        }
+    }
+}
+
+impl AppError {
+    /// A failure nobody foresaw: `.map_err(AppError::internal)?`.
+    pub fn internal(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Failed(Failure {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            kind: "internal",
+            detail: None,
+            cause: Some(error.into()),
+        })
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Rejected { status, .. } => *status,
+            Self::Failed(failure) => failure.status,
+        }
+    }
+}
+
+/// An error as it is answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    /// The body, of type [`PROBLEM_JSON`].
+    pub body: String,
+    /// For the server span and metric.
+    pub error_type: Option<telemetry::http_server::ErrorType>,
+}
+
+/// The media type of error bodies.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+}
+
+impl From<AppError> for Answer {
+    /// The boundary: a failure that is not on record yet is recorded here, on the server span.
+    fn from(error: AppError) -> Self {
+        let status = error.status();
+        let mut errors: &[FieldError] = &[];
+        let mut error_type = None;
+        let detail = match &error {
+            AppError::Failed(failure) => {
+                error_type = Some(telemetry::http_server::ErrorType(failure.kind));
+                if let Some(cause) = &failure.cause {
+                    telemetry::report_exception(cause.type_name, cause.error.as_ref());
+                }
+                failure.detail.map(str::to_owned)
+            }
+            AppError::Invalid(fields) => {
+                errors = fields;
+                Some(error.to_string())
+            }
+            other => Some(other.to_string()),
+        };
+        let problem = Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            errors,
+            trace_id: telemetry::current_trace_id(),
+        };
+        let body = serde_json::to_string(&problem).expect("a problem holds strings and numbers only");
+        Self { status, body, error_type }
+    }
+}

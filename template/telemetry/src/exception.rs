@@ -1,0 +1,131 @@
+//! Errors and panics on record: once each, on the span they happened in.
+//!
+//! <https://opentelemetry.io/docs/specs/semconv/general/recording-errors/>
+
+use std::{any, backtrace, error::Error, fmt::Write as _, panic, sync::OnceLock};
+
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Status, TraceContextExt as _},
+};
+use opentelemetry_semantic_conventions::attribute::{
+    ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
+};
+use tracing::Level;
+
+use crate::env::ExceptionSignal;
+
+/// The target of an exception's log line when the span already carries it: shown on the console, not exported twice.
+pub(crate) const SPAN_EVENT_TARGET: &str = "telemetry::exception::on_span";
+
+static SIGNAL: OnceLock<ExceptionSignal> = OnceLock::new();
+
+/// Records `error` on the current span: type, message and causes as an exception, status Error, and `error.type`.
+///
+/// For errors that end an operation, where they happen. What a handler returns to its caller is recorded by the
+/// error's response, unless it is [`Recorded`] already.
+pub fn record_exception<E: Error + ?Sized>(error: &E) {
+    let exception_type = any::type_name::<E>();
+    Context::map_current(|context| {
+        let span = context.span();
+        span.set_attribute(KeyValue::new(ERROR_TYPE, exception_type));
+        span.set_status(Status::error(error.to_string()));
+    });
+    emit(exception_type, &error.to_string(), causes(error));
+}
+
+/// Records `error` as an exception only: for spans whose status and `error.type` their owner sets, such as the server's,
+/// which takes them from the response. `exception_type` is the error's type, which `dyn Error` has forgotten.
+pub fn report_exception(exception_type: &'static str, error: &(dyn Error + 'static)) {
+    emit(exception_type, &error.to_string(), causes(error));
+}
+
+/// An error that is on record: whoever meets it next need not record it again.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Recorded<E: Error + 'static>(pub E);
+
+/// Recording the error of a `Result` in passing.
+pub trait ResultExt<T, E: Error> {
+    /// [`record_exception`] of the error, if there is one; the type then says that it is on record.
+    ///
+    /// # Errors
+    /// The error it was called on.
+    fn record_err(self) -> Result<T, Recorded<E>>;
+}
+
+impl<T, E: Error + 'static> ResultExt<T, E> for Result<T, E> {
+    fn record_err(self) -> Result<T, Recorded<E>> {
+        self.map_err(|error| {
+            record_exception(&error);
+            Recorded(error)
+        })
+    }
+}
+
+fn emit(exception_type: &'static str, message: &str, stacktrace: Option<String>) {
+    let signal = SIGNAL.get().copied().unwrap_or(ExceptionSignal::SpanEvents);
+    let on_span = signal.as_span_events()
+        && Context::map_current(|context| {
+            let span = context.span();
+            if !span.is_recording() {
+                return false;
+            }
+            let mut attributes = vec![
+                KeyValue::new(EXCEPTION_TYPE, exception_type),
+                KeyValue::new(EXCEPTION_MESSAGE, message.to_owned()),
+            ];
+            attributes.extend(stacktrace.clone().map(|text| KeyValue::new(EXCEPTION_STACKTRACE, text)));
+            span.add_event("exception", attributes);
+            true
+        });
+    let stacktrace = stacktrace.as_deref();
+    if on_span && !signal.as_logs() {
+        tracing::event!(
+            name: "exception",
+            target: SPAN_EVENT_TARGET,
+            Level::ERROR,
+            { exception.type = exception_type, exception.message = message, exception.stacktrace = stacktrace }
+        );
+    } else {
+        tracing::event!(
+            name: "exception",
+            target: "telemetry::exception",
+            Level::ERROR,
+            { exception.type = exception_type, exception.message = message, exception.stacktrace = stacktrace }
+        );
+    }
+}
+
+/// The causes below `error`, one a line, and a backtrace where `RUST_BACKTRACE` asks for one.
+fn causes<E: Error + ?Sized>(error: &E) -> Option<String> {
+    let mut text = String::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = writeln!(text, "caused by: {cause}");
+        source = cause.source();
+    }
+    with_backtrace(text)
+}
+
+fn with_backtrace(mut text: String) -> Option<String> {
+    let backtrace = backtrace::Backtrace::capture();
+    if backtrace.status() == backtrace::BacktraceStatus::Captured {
+        let _ = write!(text, "{backtrace}");
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// How exceptions are sent from now on. Only the first call counts.
+pub(crate) fn use_signal(signal: ExceptionSignal) {
+    SIGNAL.get_or_init(|| signal);
+}
+
+/// Panics become exceptions of type `panic`, in the trace they happened in, instead of bare lines on stderr.
+pub(crate) fn install_panic_hook() {
+    panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("a panic without a message");
+        let place = panic.location().map(|place| format!("at {place}\n")).unwrap_or_default();
+        emit("panic", message, with_backtrace(place));
+    }));
+}

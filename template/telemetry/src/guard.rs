@@ -1,0 +1,190 @@
+//! `init` and the guard it returns: the one place where telemetry begins and ends.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use opentelemetry::global;
+use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::Tracer};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::{FilterFn, LevelFilter, Targets},
+    fmt::writer::BoxMakeWriter,
+    layer::SubscriberExt as _,
+    registry::LookupSpan,
+    util::SubscriberInitExt as _,
+};
+
+use crate::{
+    env::{Env, Settings},
+    exception, logs,
+    pipeline::Pipeline,
+    propagation, resource,
+};
+
+/// What the service is called, in code. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// `service.name`, usually `env!("CARGO_PKG_NAME")`.
+    pub name: &'static str,
+    /// `service.version`, usually `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+}
+
+/// Why telemetry could not begin. A bad setting is never a reason: it is warned about and its default is used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// Another `tracing` subscriber is installed: two cannot be.
+    #[error("a tracing subscriber is already installed; telemetry::init must be the one to install it")]
+    SubscriberInstalled,
+    /// The operating system gave no thread for the exporters.
+    #[error("cannot start the exporters' runtime")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// How long `shutdown` may take in all, whatever the collector does.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);
+
+static PIPELINE: OnceLock<Arc<Pipeline>> = OnceLock::new();
+
+/// Whether spans and metrics are recorded at all, so that disabled instrumentation can step aside at once.
+pub(crate) fn enabled() -> bool {
+    PIPELINE.get().is_some_and(|pipeline| pipeline.records())
+}
+
+/// Begins telemetry: providers, exporters, propagators, the `tracing` subscriber and the panic hook.
+///
+/// A second call changes nothing: it warns and returns a guard that does not end the pipeline of the first.
+///
+/// # Errors
+/// When another subscriber is installed, or the exporters' thread cannot be started.
+pub fn init(service: Service) -> Result<Telemetry, InitError> {
+    if PIPELINE.get().is_some() {
+        tracing::warn!("telemetry::init was called again; the first pipeline stays");
+        return Ok(Telemetry { pipeline: None });
+    }
+    let mut env = Env::from_process();
+    let settings = Settings::read(&mut env);
+    let resource = resource::detect(service, &mut env);
+    let pipeline = Arc::new(Pipeline::build(&settings, &resource, &mut env)?);
+    start(pipeline.clone(), &settings, BoxMakeWriter::new(std::io::stdout))?;
+    exception::install_panic_hook();
+    for warning in env.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Telemetry { pipeline: Some(pipeline) })
+}
+
+/// Makes `pipeline` the process's: global providers, propagators, and the subscriber with its log lines on `console`.
+pub(crate) fn start(pipeline: Arc<Pipeline>, settings: &Settings, console: BoxMakeWriter) -> Result<(), InitError> {
+    // The one crypto library of every TLS client here, the service's own included. An error means that one was chosen
+    // before us, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let targets = logs::targets();
+    let subscriber = Registry::default()
+        .with(pipeline.tracer().map(|tracer| span_bridge(tracer, &targets)))
+        .with(pipeline.logger().map(|logs| log_bridge(logs, &targets, settings)))
+        .with(logs::console_layer(&targets, settings.log_format, console));
+    subscriber.try_init().map_err(|_| InitError::SubscriberInstalled)?;
+
+    if let Some(traces) = pipeline.traces() {
+        global::set_tracer_provider(traces.clone());
+    }
+    if let Some(metrics) = pipeline.metrics() {
+        global::set_meter_provider(metrics.clone());
+    }
+    if pipeline.records() {
+        global::set_text_map_propagator(propagation::from_settings(settings));
+    } else {
+        // A disabled service still passes on the context it was called with.
+        global::set_text_map_propagator(TraceContextPropagator::new());
+    }
+    exception::use_signal(settings.exceptions);
+    PIPELINE.get_or_init(|| pipeline);
+    Ok(())
+}
+
+/// Spans of `tracing` become spans of the trace, whatever `RUST_LOG` says about logs: a service that logs only warnings
+/// must not lose its spans. The bridge's own extras (location, threads, busy/idle times) cost more than the span.
+fn span_bridge<S>(tracer: Tracer, targets: &Targets) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let verbose = targets.clone();
+    tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false)
+        .with_filter(FilterFn::new(move |metadata| {
+            // Events are log records; the bridge would repeat each as a span event.
+            metadata.is_span()
+                && !logs::is_transport(metadata.target())
+                && (*metadata.level() <= LevelFilter::INFO
+                    || verbose.would_enable(metadata.target(), metadata.level()))
+        }))
+}
+
+/// Events of `tracing` become log records: those that `RUST_LOG` enables, never those of the exporters' own transport
+/// (each export would cause the next: <https://github.com/open-telemetry/opentelemetry-rust/issues/1171>).
+fn log_bridge<S>(
+    provider: &opentelemetry_sdk::logs::SdkLoggerProvider,
+    targets: &Targets,
+    settings: &Settings,
+) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let targets = targets.clone();
+    let exceptions_as_logs = settings.exceptions.as_logs();
+    opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new(provider).with_filter(
+        FilterFn::new(move |metadata| {
+            metadata.is_event()
+                && !logs::is_transport(metadata.target())
+                && (exceptions_as_logs || metadata.target() != exception::SPAN_EVENT_TARGET)
+                && targets.would_enable(metadata.target(), metadata.level())
+        }),
+    )
+}
+
+/// Keeps telemetry going. Hold it in `main` and call [`Telemetry::shutdown`] once the server has drained; dropping it
+/// does the same, blocking.
+#[derive(Debug)]
+#[must_use = "telemetry ends when this is dropped"]
+pub struct Telemetry {
+    pipeline: Option<Arc<Pipeline>>,
+}
+
+impl Telemetry {
+    /// Where telemetry goes, for the line a service prints at start: `traces → console, metrics → off, …`.
+    #[must_use]
+    pub fn destinations(&self) -> String {
+        PIPELINE.get().map_or_else(|| "off".to_owned(), |pipeline| pipeline.destinations())
+    }
+
+    /// Sends what is left of all three signals, side by side, and ends them. Takes two seconds at most, whatever the
+    /// collector does; what could not be sent by then is lost and said so.
+    pub async fn shutdown(mut self) {
+        if let Some(pipeline) = self.pipeline.take() {
+            // The exporters wait with blocked threads: not on a worker of the service's runtime
+            // (https://github.com/open-telemetry/opentelemetry-rust/issues/3176).
+            let flushed = tokio::task::spawn_blocking(move || pipeline.shutdown(SHUTDOWN_DEADLINE));
+            if let Err(panic) = flushed.await {
+                tracing::warn!("telemetry did not shut down cleanly: {panic}");
+            }
+        }
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(pipeline) = self.pipeline.take() {
+            pipeline.shutdown(SHUTDOWN_DEADLINE);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! reqwest, by a middleware.
+
+use std::{
+    error::Error as _,
+    io::{self, ErrorKind},
+};
+
+use http::Extensions;
+use opentelemetry::trace::FutureExt as _;
+use reqwest::{Request, Response};
+use reqwest_middleware::{Error, Middleware, Next, Result};
+
+use super::{Instrumentation, Outgoing, UrlTemplate};
+
+/// The middleware that makes each attempt a span:
+///
+/// ```no_run
+/// # fn example(client: reqwest::Client) -> reqwest_middleware::ClientWithMiddleware {
+/// reqwest_middleware::ClientBuilder::new(client)
+///     // .with(retry) – outside, so that each attempt counts
+///     .with(telemetry::http_client::Traced::new())
+///     .build()
+/// # }
+/// ```
+///
+/// reqwest follows redirects below any middleware: they are part of the attempt, and receive its headers. A client that
+/// sends baggage to a trusted host which redirects to others wants `redirect::Policy::none()`.
+#[derive(Debug)]
+pub struct Traced(Instrumentation);
+
+impl Traced {
+    /// Takes tracer and instruments from the global providers, so telemetry must have been initialised before, and the
+    /// trusted hosts from `TELEMETRY_TRUSTED_HOSTS`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Instrumentation::new())
+    }
+
+    #[cfg(test)]
+    pub(super) fn with(instrumentation: Instrumentation) -> Self {
+        Self(instrumentation)
+    }
+}
+
+impl Default for Traced {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How often a request was sent. A middleware that retries keeps the extensions from one attempt to the next.
+#[derive(Debug, Clone, Copy)]
+struct Attempts(u32);
+
+#[async_trait::async_trait]
+impl Middleware for Traced {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let resend_count = extensions
+            .get::<Attempts>()
+            .map_or(0, |attempts| attempts.0);
+        extensions.insert(Attempts(resend_count.saturating_add(1)));
+        let mut call = self.0.start(&Outgoing {
+            method: request.method(),
+            url: request.url().as_str(),
+            host: request.url().host_str().unwrap_or_default(),
+            port: request.url().port_or_known_default(),
+            template: extensions.get::<UrlTemplate>().cloned(),
+            resend_count,
+        });
+        call.inject(request.headers_mut());
+        let result = next
+            .run(request, extensions)
+            .with_context(call.context())
+            .await;
+        match &result {
+            Ok(response) => call.answered(
+                response.status(),
+                response.version(),
+                response.remote_addr(),
+            ),
+            Err(error) => call.failed(class(error)),
+        }
+        result
+    }
+}
+
+/// `error.type` of a request without a response.
+fn class(error: &Error) -> &'static str {
+    let error = match error {
+        Error::Middleware(_) => return "middleware",
+        Error::Reqwest(error) => error,
+    };
+    if error.is_timeout() {
+        "timeout"
+    } else if error.is_dns() {
+        "dns"
+    } else if let Some(class) = cause(error) {
+        class
+    } else if error.is_connect() {
+        "connect"
+    } else if error.is_redirect() {
+        "redirect"
+    } else if error.is_body() {
+        "body"
+    } else if error.is_builder() {
+        "builder"
+    } else if error.is_request() {
+        "request"
+    } else {
+        "_OTHER"
+    }
+}
+
+/// What the transport says, somewhere below.
+fn cause(error: &reqwest::Error) -> Option<&'static str> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                return Some("server_certificate_invalid");
+            }
+            Some(_) => return Some("tls"),
+            None => {}
+        }
+        let io = error.downcast_ref::<io::Error>();
+        match io.map(io::Error::kind) {
+            Some(ErrorKind::ConnectionRefused) => return Some("connection_refused"),
+            Some(ErrorKind::ConnectionReset) => return Some("connection_reset"),
+            Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
+                return Some("unreachable");
+            }
+            _ => {}
+        }
+        // An I/O error passes over the error it wraps when asked for its source.
+        source = match io.and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}

@@ -1,0 +1,65 @@
+//! To whom baggage may be sent.
+
+use std::env;
+
+/// Names of hosts. One that begins with a dot stands for all hosts below it: `.example.com` for `api.example.com`, but
+/// not for `example.com`.
+#[derive(Debug, Default)]
+pub(super) struct TrustedHosts(Vec<String>);
+
+impl TrustedHosts {
+    /// Those in `TELEMETRY_TRUSTED_HOSTS`, separated by commas; without it there are none.
+    pub(super) fn from_env() -> Self {
+        Self::from_list(&env::var("TELEMETRY_TRUSTED_HOSTS").unwrap_or_default())
+    }
+
+    pub(super) fn from_list(list: &str) -> Self {
+        let hosts = list.split(',').map(|host| host.trim().to_ascii_lowercase());
+        Self(
+            hosts
+                .filter(|host| !host.is_empty() && host != ".")
+                .collect(),
+        )
+    }
+
+    pub(super) fn contains(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.0.iter().any(|trusted| {
+            if trusted.starts_with('.') {
+                host.ends_with(trusted)
+            } else {
+                host == *trusted
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_exact_and_a_suffix_needs_its_dot() {
+        let hosts = TrustedHosts::from_list("API.example.com, .internal,,::1");
+        for trusted in [
+            "api.example.com",
+            "Api.Example.Com",
+            "a.internal",
+            "a.b.internal",
+            "::1",
+        ] {
+            assert!(hosts.contains(trusted), "{trusted}");
+        }
+        for foreign in [
+            "example.com",
+            "xapi.example.com",
+            "api.example.com.evil",
+            "internal",
+            "ainternal",
+            "",
+        ] {
+            assert!(!hosts.contains(foreign), "{foreign}");
+        }
+        assert!(!TrustedHosts::from_list(" . ,").contains("a.b"));
+    }
+}

@@ -1,0 +1,247 @@
+//! HTTP server: one span, one duration and one session for each request, whatever the framework.
+//!
+//! The semantics live here, once: <https://opentelemetry.io/docs/specs/semconv/http/>. `adapter` translates one
+//! framework's requests and responses into [`Request`] and [`ServerSpan`] and decides nothing.
+
+mod adapter;
+mod metrics;
+
+use std::{borrow::Cow, net::SocketAddr, sync::LazyLock, time::Instant};
+
+use http::HeaderValue;
+use opentelemetry::{
+    Context, KeyValue, StringValue,
+    baggage::BaggageExt as _,
+    global,
+    propagation::Extractor,
+    trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
+};
+use opentelemetry_semantic_conventions::attribute;
+
+pub use adapter::*;
+
+use crate::{
+    propagation, redact,
+    session::{SESSION_HEADER, SessionId},
+};
+
+const SCOPE: &str = "telemetry.http_server";
+
+/// Why a response failed, in a word: an extension of the response that becomes `error.type` of span and metric.
+/// Without it, a 5xx has its status code there.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorType(pub &'static str);
+
+/// A request as the conventions see it.
+pub struct Request<'a> {
+    /// As sent; unknown methods are reported as `_OTHER`.
+    pub method: &'a str,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// The path, undecoded.
+    pub path: &'a str,
+    /// The query without `?`.
+    pub query: Option<&'a str>,
+    /// The route's pattern, as the framework writes it: `/users/{id}`. None where no route matched.
+    pub route: Option<&'a str>,
+    /// `1.0`, `1.1`, `2` or `3`.
+    pub protocol_version: &'static str,
+    /// The host and port that the client addressed: the Host header or `:authority`.
+    pub authority: Option<&'a str>,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
+    /// The request's headers.
+    pub headers: &'a dyn Extractor,
+}
+
+/// The methods of RFC 9110, PATCH and QUERY. Anything else would let callers make up metric series.
+const METHODS: [&str; 10] =
+    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
+
+static EXCLUDED_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let paths = std::env::var("TELEMETRY_EXCLUDED_PATHS");
+    let paths = paths.as_deref().unwrap_or("/health,/healthz,/ready,/readyz");
+    paths.split(',').map(str::trim).filter(|path| !path.is_empty()).map(str::to_owned).collect()
+});
+
+/// A request being served: its span, its share of the active requests, its clock. Ends exactly once, also when it is
+/// dropped because the client went away or a panic unwinds.
+#[derive(Debug)]
+pub struct ServerSpan {
+    context: Context,
+    start: Instant,
+    /// The metrics' attributes; the first [`metrics::ACTIVE`] of them are those of the active requests.
+    attributes: Vec<KeyValue>,
+    responded: bool,
+}
+
+impl ServerSpan {
+    /// Begins the span of a request. None for excluded paths and when telemetry is off.
+    #[must_use]
+    pub fn start(request: &Request<'_>) -> Option<Self> {
+        if !crate::guard::enabled() || EXCLUDED_PATHS.iter().any(|path| path == request.path) {
+            return None;
+        }
+        let parent = parent_context(request.headers);
+        let method = METHODS.iter().find(|known| **known == request.method).copied();
+        let attributes = metrics::attributes(request, method.unwrap_or("_OTHER"));
+        let span_attributes = span_attributes(request, method, &attributes);
+        metrics::INSTRUMENTS.active.add(1, &attributes[..metrics::ACTIVE]);
+
+        let tracer = global::tracer(SCOPE);
+        let builder = tracer
+            .span_builder(span_name(method, request.route))
+            .with_kind(SpanKind::Server)
+            .with_attributes(span_attributes);
+        let span = tracer.build_with_context(builder, &parent);
+        Some(Self { context: parent.with_span(span), start: Instant::now(), attributes, responded: false })
+    }
+
+    /// What the handler runs in.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Headers that lead the caller to the trace: `traceresponse` and `Server-Timing`.
+    #[must_use]
+    pub fn response_headers(&self) -> [(&'static str, HeaderValue); 2] {
+        propagation::response_headers(self.context.span().span_context())
+    }
+
+    /// Notes the response's head. Only 5xx are errors of a server.
+    pub fn respond(&mut self, status: u16, error: Option<ErrorType>) {
+        self.responded = true;
+        self.note(KeyValue::new(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
+        if status >= 500 {
+            let error = error.map_or_else(|| Cow::Owned(status.to_string()), |error| Cow::Borrowed(error.0));
+            self.fail(error);
+        }
+    }
+
+    /// Notes that the body broke off after the head was sent.
+    pub fn body_failed(&mut self) {
+        self.fail(Cow::Borrowed("body"));
+    }
+
+    fn fail(&mut self, error: Cow<'static, str>) {
+        if self.attributes.iter().any(|known| known.key.as_str() == attribute::ERROR_TYPE) {
+            return;
+        }
+        self.note(KeyValue::new(attribute::ERROR_TYPE, error));
+        self.context.span().set_status(Status::error(""));
+    }
+
+    /// An attribute of span and metric alike.
+    fn note(&mut self, attribute: KeyValue) {
+        self.context.span().set_attribute(attribute.clone());
+        self.attributes.push(attribute);
+    }
+}
+
+impl Drop for ServerSpan {
+    fn drop(&mut self) {
+        if !self.responded {
+            let cause = if std::thread::panicking() { "panic" } else { "cancelled" };
+            self.fail(Cow::Borrowed(cause));
+        }
+        metrics::INSTRUMENTS.active.add(-1, &self.attributes[..metrics::ACTIVE]);
+        metrics::INSTRUMENTS.duration.record(self.start.elapsed().as_secs_f64(), &self.attributes);
+        self.context.span().end();
+    }
+}
+
+/// The caller's trace context and baggage, and the session that its header names.
+fn parent_context(headers: &dyn Extractor) -> Context {
+    let context = global::get_text_map_propagator(|propagator| {
+        propagator.extract_with_context(&Context::new(), headers)
+    });
+    match headers.get(SESSION_HEADER).and_then(SessionId::parse) {
+        // In the baggage too, for jobs and trusted hosts; what the caller's baggage says of a session is not believed.
+        Some(session) => {
+            let baggage = KeyValue::new(attribute::SESSION_ID, session.as_str().to_owned());
+            context.with_value(session).with_baggage([baggage])
+        }
+        None => context,
+    }
+}
+
+/// `{method} {route}`, never the path: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name>.
+fn span_name(method: Option<&'static str>, route: Option<&str>) -> Cow<'static, str> {
+    let method = method.unwrap_or("HTTP");
+    route.map_or(Cow::Borrowed(method), |route| Cow::Owned(format!("{method} {route}")))
+}
+
+/// The span's attributes: the metrics' and those that only a span may have, since their values have no bound.
+fn span_attributes(
+    request: &Request<'_>,
+    method: Option<&'static str>,
+    metric_attributes: &[KeyValue],
+) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(metric_attributes.len() + 12);
+    attributes.extend_from_slice(metric_attributes);
+    let mut text = |key: &'static str, value: &str| {
+        attributes.push(KeyValue::new(key, StringValue::from(value.to_owned())));
+    };
+    if method.is_none() {
+        text(attribute::HTTP_REQUEST_METHOD_ORIGINAL, request.method);
+    }
+    text(attribute::URL_PATH, request.path);
+    if let Some(query) = request.query {
+        text(attribute::URL_QUERY, &redact::query(query));
+    }
+    if let Some(agent) = request.headers.get("user-agent") {
+        text(attribute::USER_AGENT_ORIGINAL, agent);
+    }
+    if let Some(peer) = request.peer {
+        // Forwarded and X-Forwarded-For are not believed: anyone can send them.
+        let address = peer.ip().to_string();
+        text(attribute::CLIENT_ADDRESS, &address);
+        text(attribute::NETWORK_PEER_ADDRESS, &address);
+        attributes.push(KeyValue::new(attribute::NETWORK_PEER_PORT, i64::from(peer.port())));
+    }
+    if let Some((host, port)) = request.authority.and_then(|authority| host_and_port(authority, request.scheme)) {
+        attributes.push(KeyValue::new(attribute::SERVER_ADDRESS, host.to_owned()));
+        attributes.push(KeyValue::new(attribute::SERVER_PORT, i64::from(port)));
+    }
+    attributes
+}
+
+/// `example.com:8080`, `[::1]:80`, `example.com`: the port is the scheme's where none is given.
+fn host_and_port<'a>(authority: &'a str, scheme: &str) -> Option<(&'a str, u16)> {
+    let default = if scheme == "https" { 443 } else { 80 };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (authority, default),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    (!host.is_empty()).then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_never_hold_a_path() {
+        assert_eq!(span_name(Some("GET"), Some("/users/{id}")), "GET /users/{id}");
+        assert_eq!(span_name(Some("GET"), None), "GET");
+        assert_eq!(span_name(None, Some("/users/{id}")), "HTTP /users/{id}");
+        assert_eq!(span_name(None, None), "HTTP");
+    }
+
+    #[test]
+    fn the_authority_is_taken_apart() {
+        for (authority, scheme, expected) in [
+            ("example.com:8080", "http", Some(("example.com", 8080))),
+            ("example.com", "http", Some(("example.com", 80))),
+            ("example.com", "https", Some(("example.com", 443))),
+            ("[::1]:9000", "http", Some(("::1", 9000))),
+            ("[::1]", "http", Some(("::1", 80))),
+            ("example.com:port", "http", None),
+            (":80", "http", None),
+        ] {
+            assert_eq!(host_and_port(authority, scheme), expected, "{authority}");
+        }
+    }
+}

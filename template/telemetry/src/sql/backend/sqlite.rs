@@ -1,0 +1,85 @@
+//! SQLite: what the instrumentation needs to know about this database, and nothing else does.
+
+use std::borrow::Cow;
+
+use sqlx::{error::DatabaseError, sqlite::SqliteConnectOptions};
+
+use super::{Endpoint, token::Dialect};
+
+/// The sqlx driver of this service's database.
+pub type Driver = sqlx::Sqlite;
+
+/// `db.system.name`
+pub(super) const SYSTEM: &str = "sqlite";
+
+pub(super) const DIALECT: Dialect = Dialect {
+    // SQLite takes a double-quoted word that names nothing for text: <https://sqlite.org/quirks.html#dblquote>.
+    text_quotes: b"'\"",
+    name_quotes: b"`[",
+    backslash_escapes: false,
+    dollar_quotes: false,
+    hash_comments: false,
+};
+
+/// A database without a server. Its namespace is the name of its file; the folder is the machine's business.
+pub(super) fn endpoint(options: &SqliteConnectOptions) -> Endpoint {
+    let file = options.get_filename();
+    let in_memory = file.to_string_lossy().starts_with("file:sqlx-in-memory");
+    let name = if in_memory { None } else { file.file_name() };
+    Endpoint {
+        namespace: Some(name.map_or(":memory:".into(), |name| {
+            name.to_string_lossy().into_owned()
+        })),
+        ..Endpoint::default()
+    }
+}
+
+/// `db.response.status_code`: the extended result code. SQLite reports one only for failures.
+pub(super) fn status_code(error: &dyn DatabaseError) -> Option<Cow<'_, str>> {
+    error.code()
+}
+
+/// What the tests of this folder need of a database.
+#[cfg(test)]
+pub(super) mod testing {
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    pub(in super::super) const NAMESPACE: &str = ":memory:";
+    /// The code of a duplicate key.
+    pub(in super::super) const DUPLICATE: &str = "1555";
+    pub(in super::super) const CREATE: &str =
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL)";
+    pub(in super::super) const INSERT: &str = "INSERT INTO users (id, name) VALUES (?, ?)";
+    pub(in super::super) const FIND: &str = "SELECT name FROM users WHERE id = ?";
+
+    /// An empty database that lives as long as a pool of at most `connections`.
+    pub(in super::super) async fn pool(connections: u32) -> sqlx::Pool<super::Driver> {
+        let options = SqlitePoolOptions::new().max_connections(connections);
+        let pool = options
+            .clone()
+            .connect("sqlite::memory:")
+            .await
+            .expect("SQLite needs no server");
+        sqlx::raw_sql(CREATE)
+            .execute(&pool)
+            .await
+            .expect("a table can be made");
+        pool
+    }
+
+    #[test]
+    fn the_namespace_is_the_file() {
+        for (url, namespace) in [
+            ("sqlite:service.db?mode=rwc", "service.db"),
+            ("sqlite:///var/lib/private/service.db", "service.db"),
+            ("sqlite::memory:", NAMESPACE),
+        ] {
+            let options = url.parse().expect("a database URL");
+            assert_eq!(
+                super::endpoint(&options).namespace.as_deref(),
+                Some(namespace),
+                "{url}"
+            );
+        }
+    }
+}

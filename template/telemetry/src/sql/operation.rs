@@ -1,0 +1,123 @@
+//! One database operation: its span and its duration.
+
+use std::{sync::Arc, time::Instant};
+
+use opentelemetry::{
+    Context, KeyValue,
+    global::{BoxedSpan, BoxedTracer},
+    metrics::{Histogram, Meter},
+    trace::{Span as _, SpanKind, Status, Tracer as _},
+};
+use opentelemetry_semantic_conventions::{
+    attribute::{DB_NAMESPACE, DB_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT},
+    metric::DB_CLIENT_OPERATION_DURATION,
+};
+
+use super::{
+    Endpoint, backend,
+    failure::Failure,
+    statement::{Statement, Statements},
+};
+
+/// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/db/database-metrics/>.
+pub(super) const BOUNDARIES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+/// Starts the operations of one pool.
+#[derive(Debug)]
+pub(super) struct Operations {
+    tracer: BoxedTracer,
+    duration: Histogram<f64>,
+    statements: Statements,
+}
+
+impl Operations {
+    pub(super) fn new(tracer: BoxedTracer, meter: &Meter, endpoint: Endpoint) -> Self {
+        let duration = meter
+            .f64_histogram(DB_CLIENT_OPERATION_DURATION)
+            .with_description("Duration of database client operations.")
+            .with_unit("s")
+            .with_boundaries(BOUNDARIES.to_vec())
+            .build();
+        let mut common = vec![KeyValue::new(DB_SYSTEM_NAME, backend::SYSTEM)];
+        let fallback = endpoint
+            .namespace
+            .as_deref()
+            .unwrap_or(backend::SYSTEM)
+            .into();
+        common.extend(
+            endpoint
+                .namespace
+                .map(|name| KeyValue::new(DB_NAMESPACE, Arc::<str>::from(name))),
+        );
+        common.extend(
+            endpoint
+                .address
+                .map(|host| KeyValue::new(SERVER_ADDRESS, Arc::<str>::from(host))),
+        );
+        common.extend(
+            endpoint
+                .port
+                .map(|port| KeyValue::new(SERVER_PORT, i64::from(port))),
+        );
+        Self {
+            tracer,
+            duration,
+            statements: Statements::new(common, fallback),
+        }
+    }
+
+    /// Starts an operation below the span of `parent`. All attributes are there from the start, for samplers.
+    pub(super) fn start(&self, sql: &str, binds: bool, parent: &Context) -> Operation {
+        let statement = self.statements.get(sql);
+        let mut attributes = Vec::with_capacity(statement.attributes.len() + 1);
+        attributes.extend_from_slice(&statement.attributes);
+        attributes.push(statement.text(binds));
+        let span = self
+            .tracer
+            .span_builder(statement.name.to_string())
+            .with_kind(SpanKind::Client)
+            .with_attributes(attributes)
+            .start_with_context(&self.tracer, parent);
+        Operation {
+            span,
+            started: Instant::now(),
+            statement,
+            failure: Vec::new(),
+            duration: self.duration.clone(),
+        }
+    }
+}
+
+/// An operation in flight. It ends when it is dropped, hence once and always: when its last row was read, when it failed,
+/// and when its future or stream was abandoned, which is no error.
+#[derive(Debug)]
+pub(super) struct Operation {
+    span: BoxedSpan,
+    started: Instant,
+    statement: Arc<Statement>,
+    failure: Vec<KeyValue>,
+    duration: Histogram<f64>,
+}
+
+impl Operation {
+    pub(super) fn fail(&mut self, error: &sqlx::Error) {
+        if let Some(failure) = Failure::of(error) {
+            self.span.set_attributes(failure.attributes.iter().cloned());
+            self.span.set_status(Status::error(failure.description));
+            self.failure = failure.attributes;
+        }
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        if self.failure.is_empty() {
+            self.duration.record(seconds, &self.statement.attributes);
+        } else {
+            self.failure.extend_from_slice(&self.statement.attributes);
+            self.duration.record(seconds, &self.failure);
+        }
+        self.span.end();
+    }
+}

@@ -1,0 +1,123 @@
+//! What is known of a statement before it runs. It depends on the text alone, so it is found out once a text.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock, RwLock},
+};
+
+use opentelemetry::KeyValue;
+use opentelemetry_semantic_conventions::attribute::{DB_QUERY_SUMMARY, DB_QUERY_TEXT};
+
+use super::{backend::DIALECT, sanitize::sanitize, summary::summary};
+
+/// Texts that are remembered: as many as a service writes down, and not those it builds at run time without end.
+const CAPACITY: usize = 256;
+const LONGEST: usize = 4 * 1024;
+
+/// A statement's share of the signals.
+#[derive(Debug)]
+pub(super) struct Statement {
+    /// The span's name.
+    pub(super) name: Arc<str>,
+    /// Attributes of the span and of the metric.
+    pub(super) attributes: Vec<KeyValue>,
+    text: Arc<str>,
+    sanitized: OnceLock<Arc<str>>,
+}
+
+impl Statement {
+    /// `db.query.text`: as it is if it binds parameters (the convention asks for that), else without its literals.
+    pub(super) fn text(&self, binds: bool) -> KeyValue {
+        let text = if binds {
+            &self.text
+        } else {
+            self.sanitized
+                .get_or_init(|| sanitize(&self.text, DIALECT).into())
+        };
+        KeyValue::new(DB_QUERY_TEXT, Arc::clone(text))
+    }
+}
+
+/// The statements of one pool.
+#[derive(Debug)]
+pub(super) struct Statements {
+    /// Attributes that all of them have: system, namespace, server.
+    common: Vec<KeyValue>,
+    /// The span's name if the text has no summary.
+    fallback: Arc<str>,
+    known: RwLock<HashMap<Arc<str>, Arc<Statement>>>,
+}
+
+impl Statements {
+    pub(super) fn new(common: Vec<KeyValue>, fallback: Arc<str>) -> Self {
+        Self {
+            common,
+            fallback,
+            known: RwLock::default(),
+        }
+    }
+
+    pub(super) fn get(&self, sql: &str) -> Arc<Statement> {
+        // A poisoned lock only costs the shortcut.
+        if let Some(statement) = self
+            .known
+            .read()
+            .ok()
+            .and_then(|known| known.get(sql).cloned())
+        {
+            return statement;
+        }
+        let statement = Arc::new(self.describe(sql));
+        if sql.len() <= LONGEST
+            && let Ok(mut known) = self.known.write()
+            && known.len() < CAPACITY
+        {
+            known.insert(Arc::clone(&statement.text), Arc::clone(&statement));
+        }
+        statement
+    }
+
+    fn describe(&self, sql: &str) -> Statement {
+        let mut attributes = Vec::with_capacity(self.common.len() + 1);
+        attributes.extend_from_slice(&self.common);
+        let summary: Option<Arc<str>> = summary(sql, DIALECT).map(Into::into);
+        if let Some(summary) = &summary {
+            attributes.push(KeyValue::new(DB_QUERY_SUMMARY, Arc::clone(summary)));
+        }
+        Statement {
+            name: summary.unwrap_or_else(|| Arc::clone(&self.fallback)),
+            attributes,
+            text: sql.into(),
+            sanitized: OnceLock::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_a_bounded_number_of_texts() {
+        let statements = Statements::new(Vec::new(), "sqlite".into());
+        for n in 0..2 * CAPACITY {
+            statements.get(&format!("SELECT {n}"));
+        }
+        statements.get(&"x".repeat(2 * LONGEST));
+        assert_eq!(
+            statements.known.read().expect("not poisoned").len(),
+            CAPACITY
+        );
+        assert!(Arc::ptr_eq(
+            &statements.get("SELECT 1"),
+            &statements.get("SELECT 1")
+        ));
+    }
+
+    #[test]
+    fn what_has_no_summary_is_named_after_the_database() {
+        let statement = Statements::new(Vec::new(), "service.db".into()).get("secret 'x'");
+        assert_eq!(&*statement.name, "service.db");
+        assert!(statement.attributes.is_empty());
+    }
+}

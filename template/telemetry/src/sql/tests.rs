@@ -1,0 +1,5 @@
+//! What really comes out of statements against a real database.
+
+mod metrics;
+mod rig;
+mod spans;

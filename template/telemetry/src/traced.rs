@@ -1,0 +1,57 @@
+//! Spans by hand, where `#[tracing::instrument]` does not fit.
+
+use std::borrow::Cow;
+
+use opentelemetry::{
+    Context, KeyValue,
+    global::{self, BoxedTracer},
+    trace::{FutureExt as _, TraceContextExt as _, Tracer as _},
+};
+
+/// A tracer for code that makes its own spans through the OpenTelemetry API; `name` is the instrumentation scope.
+#[must_use]
+pub fn tracer(name: &'static str) -> BoxedTracer {
+    global::tracer(name)
+}
+
+/// Runs `future` in a span of its own. Errors inside are recorded with [`crate::ResultExt::record_err`].
+///
+/// ```
+/// # async fn f() {
+/// use opentelemetry::KeyValue;
+/// let total = telemetry::traced("cart.total", [KeyValue::new("cart.items", 3)], async { 42 }).await;
+/// # }
+/// ```
+pub async fn traced<F: Future>(
+    name: impl Into<Cow<'static, str>>,
+    attributes: impl IntoIterator<Item = KeyValue>,
+    future: F,
+) -> F::Output {
+    future.with_context(span(name.into(), attributes)).await
+}
+
+/// [`traced`] for work that does not await.
+pub fn traced_blocking<T>(
+    name: impl Into<Cow<'static, str>>,
+    attributes: impl IntoIterator<Item = KeyValue>,
+    work: impl FnOnce() -> T,
+) -> T {
+    let _entered = span(name.into(), attributes).attach();
+    work()
+}
+
+fn span(name: Cow<'static, str>, attributes: impl IntoIterator<Item = KeyValue>) -> Context {
+    let tracer = tracer("telemetry.traced");
+    let builder = tracer.span_builder(name).with_attributes(attributes);
+    Context::current_with_span(tracer.build(builder))
+}
+
+/// The id of the trace that the current work belongs to, as 32 hexadecimal digits. `None` outside a trace.
+#[must_use]
+pub fn current_trace_id() -> Option<String> {
+    Context::map_current(|context| {
+        let span = context.span();
+        let span = span.span_context();
+        span.is_valid().then(|| span.trace_id().to_string())
+    })
+}

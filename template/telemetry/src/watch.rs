@@ -1,0 +1,120 @@
+//! Exporters that say when they cannot deliver: once, then at most once a minute, whatever the SDK would print.
+//!
+//! <https://github.com/open-telemetry/opentelemetry-rust/issues/1281>: a missing collector must not flood the logs.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    logs::{LogBatch, LogExporter},
+    metrics::{Temporality, data::ResourceMetrics, exporter::PushMetricExporter},
+    trace::{SpanData, SpanExporter},
+};
+
+const QUIET: Duration = Duration::from_secs(60);
+
+/// How export is going, for all signals together: one collector that is down costs one warning.
+#[derive(Debug)]
+pub(crate) struct Health {
+    endpoint: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    failing: bool,
+    warned: Option<Instant>,
+}
+
+impl Health {
+    pub(crate) fn of(endpoint: String) -> Arc<Self> {
+        Arc::new(Self { endpoint, state: Mutex::default() })
+    }
+
+    fn note(&self, result: &OTelSdkResult) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(()) if state.failing => {
+                *state = State::default();
+                drop(state);
+                tracing::info!(target: "telemetry", "telemetry reaches {} again", self.endpoint);
+            }
+            Ok(()) => {}
+            Err(error) => {
+                state.failing = true;
+                if state.warned.is_some_and(|at| at.elapsed() < QUIET) {
+                    return;
+                }
+                state.warned = Some(Instant::now());
+                drop(state);
+                tracing::warn!(
+                    target: "telemetry",
+                    "telemetry does not reach {} and is dropped; the service goes on without it ({error})",
+                    self.endpoint,
+                );
+            }
+        }
+    }
+}
+
+/// An exporter whose results go to [`Health`].
+#[derive(Debug)]
+pub(crate) struct Watched<E> {
+    pub(crate) exporter: E,
+    pub(crate) health: Arc<Health>,
+}
+
+impl<E> Watched<E> {
+    async fn watch(&self, export: impl Future<Output = OTelSdkResult> + Send) -> OTelSdkResult {
+        let result = export.await;
+        self.health.note(&result);
+        result
+    }
+}
+
+impl<E: SpanExporter> SpanExporter for Watched<E> {
+    fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
+        self.watch(self.exporter.export(batch))
+    }
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+impl<E: LogExporter> LogExporter for Watched<E> {
+    fn export(&self, batch: LogBatch<'_>) -> impl Future<Output = OTelSdkResult> + Send {
+        self.watch(self.exporter.export(batch))
+    }
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+impl<E: PushMetricExporter> PushMetricExporter for Watched<E> {
+    fn export(&self, metrics: &ResourceMetrics) -> impl Future<Output = OTelSdkResult> + Send {
+        self.watch(self.exporter.export(metrics))
+    }
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
+}
