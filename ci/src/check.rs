@@ -96,7 +96,7 @@ fn make(step: Step, stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Result<()
     let mut cargo = |arguments: &[&str]| cargo(&project, arguments, hear);
     match step {
         Step::Generate => Ok(()),
-        Step::Format => cargo(&["fmt", "--all", "--check"]),
+        Step::Format => cargo(&["fmt", "--all", "--check", "--", "--color", "never"]),
         Step::Clippy => cargo(&[
             "clippy",
             "--workspace",

@@ -174,3 +174,47 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     )
         .into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Answer, Request, send};
+
+    async fn call(address: SocketAddr) -> anyhow::Result<Answer> {
+        let headers = vec![("traceparent", "of the caller".to_owned())];
+        send(address, &Request { method: "GET", target: "/hello", headers, body: Vec::new() }).await
+    }
+
+    #[tokio::test]
+    async fn does_as_the_switch_says_and_keeps_headers() {
+        let mut upstream = Upstream::start().await.unwrap();
+        let address = upstream.address();
+        for status in [200, 404, 500] {
+            upstream.set(Mode::Answer(status)).await.unwrap();
+            assert_eq!(call(address).await.unwrap().status, status);
+        }
+        assert_eq!(upstream.calls(), 3);
+        assert_eq!(upstream.headers(2).unwrap()["traceparent"], "of the caller");
+        assert!(upstream.headers(3).is_none());
+    }
+
+    #[tokio::test]
+    async fn refuses_and_listens_again_on_the_same_port() {
+        let mut upstream = Upstream::start().await.unwrap();
+        upstream.set(Mode::Refuse).await.unwrap();
+        assert!(call(upstream.address()).await.is_err());
+        upstream.set(Mode::Answer(200)).await.unwrap();
+        assert_eq!(call(upstream.address()).await.unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn hangs_until_the_switch_is_thrown() {
+        let mut upstream = Upstream::start().await.unwrap();
+        upstream.set(Mode::Hang).await.unwrap();
+        let waiting = tokio::spawn(call(upstream.address()));
+        upstream.wait_for_calls(1, Duration::from_secs(5)).await.unwrap();
+        assert!(!waiting.is_finished());
+        upstream.set(Mode::Answer(200)).await.unwrap();
+        assert_eq!(waiting.await.unwrap().unwrap().status, 200);
+    }
+}

@@ -13,7 +13,12 @@ use crate::config::Config;
 #[group(skip)]
 pub struct Settings {
     /// JSON file of products to offer instead of the built-in ones: a list of {id, name, category, price_cents}.
-    #[arg(long = "catalogue", env = "CATALOGUE_FILE", value_name = "FILE")]
+    #[arg(
+        id = "catalogue_file",
+        long = "catalogue",
+        env = "CATALOGUE_FILE",
+        value_name = "FILE"
+    )]
     pub file: Option<PathBuf>,
 }
 
@@ -52,7 +57,8 @@ impl Catalogue {
     pub fn find(&self, text: &str, category: &str, limit: usize) -> Vec<Product> {
         let text = text.to_lowercase();
         let matching = self.products.iter().filter(|product| {
-            product.name.to_lowercase().contains(&text) && (category.is_empty() || product.category == category)
+            product.name.to_lowercase().contains(&text)
+                && (category.is_empty() || product.category == category)
         });
         matching.take(limit).cloned().collect()
     }
@@ -62,7 +68,11 @@ impl Catalogue {
     /// # Errors
     /// When the catalogue is empty.
     pub async fn check(&self) -> Result<(), &'static str> {
-        if self.products.is_empty() { Err("the catalogue is empty") } else { Ok(()) }
+        if self.products.is_empty() {
+            Err("the catalogue is empty")
+        } else {
+            Ok(())
+        }
     }
 
     /// Nothing is held open.

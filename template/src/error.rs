@@ -139,7 +139,12 @@ impl From<AppError> for Answer {
             errors,
             trace_id: telemetry::current_trace_id(),
         };
-        let body = serde_json::to_string(&problem).expect("a problem holds strings and numbers only");
-        Self { status, body, error_type }
+        let body =
+            serde_json::to_string(&problem).expect("a problem holds strings and numbers only");
+        Self {
+            status,
+            body,
+            error_type,
+        }
     }
 }

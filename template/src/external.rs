@@ -25,11 +25,16 @@ const MAX_BYTES: usize = 1024 * 1024;
 #[group(skip)]
 pub struct Settings {
     /// What POST /external calls. It comes from here only, never from a request.
-    #[arg(long = "upstream-url", env = "UPSTREAM_URL", hide_env_values = true)]
+    #[arg(
+        id = "upstream_url",
+        long = "upstream-url",
+        env = "UPSTREAM_URL",
+        hide_env_values = true
+    )]
     pub url: Option<Url>,
 
     /// How long the upstream may take to answer.
-    #[arg(long = "upstream-timeout", env = "UPSTREAM_TIMEOUT", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(id = "upstream_timeout", long = "upstream-timeout", env = "UPSTREAM_TIMEOUT", default_value = "5s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 }
 
@@ -48,9 +53,13 @@ impl External {
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         let Settings { url, timeout } = config.external.clone();
         // Redirects are not followed: the upstream must not choose whom we call.
-        let client = Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none());
+        let client = Client::builder()
+            .timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none());
         let client = client.build().context("the HTTP client cannot be made")?;
-        let client = reqwest_middleware::ClientBuilder::new(client).with(Traced::new()).build();
+        let client = reqwest_middleware::ClientBuilder::new(client)
+            .with(Traced::new())
+            .build();
         Ok(Self { client, url })
     }
 
@@ -120,27 +129,47 @@ impl External {
                 return Err(CallError::TooLarge);
             }
         }
-        Ok(Reply { status: status.as_u16(), bytes })
+        Ok(Reply {
+            status: status.as_u16(),
+            bytes,
+        })
     }
 }
 
 impl From<Recorded<CallError>> for AppError {
     fn from(Recorded(error): Recorded<CallError>) -> Self {
         let (status, kind, detail) = match error {
-            CallError::NotConfigured => {
-                (StatusCode::SERVICE_UNAVAILABLE, "upstream_not_configured", "no upstream is configured")
-            }
-            CallError::Timeout(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", "the upstream did not answer in time")
-            }
-            CallError::Status(_) => (StatusCode::BAD_GATEWAY, "upstream_status", "the upstream failed"),
-            CallError::Unreachable(_) => {
-                (StatusCode::BAD_GATEWAY, "upstream_unreachable", "the upstream cannot be reached")
-            }
-            CallError::TooLarge => {
-                (StatusCode::BAD_GATEWAY, "upstream_too_large", "the upstream's answer is too large")
-            }
+            CallError::NotConfigured => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "upstream_not_configured",
+                "no upstream is configured",
+            ),
+            CallError::Timeout(_) => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream_timeout",
+                "the upstream did not answer in time",
+            ),
+            CallError::Status(_) => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_status",
+                "the upstream failed",
+            ),
+            CallError::Unreachable(_) => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_unreachable",
+                "the upstream cannot be reached",
+            ),
+            CallError::TooLarge => (
+                StatusCode::BAD_GATEWAY,
+                "upstream_too_large",
+                "the upstream's answer is too large",
+            ),
         };
-        Self::Failed(Failure { status, kind, detail: Some(detail), cause: None })
+        Self::Failed(Failure {
+            status,
+            kind,
+            detail: Some(detail),
+            cause: None,
+        })
     }
 }

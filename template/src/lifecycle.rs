@@ -16,7 +16,9 @@ pub async fn stop_signal() {
         match signal(SignalKind::terminate()) {
             Ok(mut signal) => drop(signal.recv().await),
             Err(error) => {
-                tracing::warn!("SIGTERM cannot be heard ({error}); only Ctrl-C stops the service gracefully");
+                tracing::warn!(
+                    "SIGTERM cannot be heard ({error}); only Ctrl-C stops the service gracefully"
+                );
                 std::future::pending::<()>().await;
             }
         }

@@ -27,14 +27,28 @@ impl NewUser {
     fn validate(&self) -> Result<(), AppError> {
         let mut errors = Vec::new();
         if !(1..=100).contains(&self.name.trim().chars().count()) {
-            errors.push(FieldError { field: "name", detail: "must have 1 to 100 characters" });
+            errors.push(FieldError {
+                field: "name",
+                detail: "must have 1 to 100 characters",
+            });
         }
         // Whether an address exists shows only when mail is sent to it.
         let (local, domain) = self.email.split_once('@').unwrap_or_default();
-        if local.is_empty() || domain.is_empty() || self.email.len() > 254 || self.email.contains(char::is_whitespace) {
-            errors.push(FieldError { field: "email", detail: "must be an e-mail address" });
+        if local.is_empty()
+            || domain.is_empty()
+            || self.email.len() > 254
+            || self.email.contains(char::is_whitespace)
+        {
+            errors.push(FieldError {
+                field: "email",
+                detail: "must be an e-mail address",
+            });
         }
-        if errors.is_empty() { Ok(()) } else { Err(AppError::Invalid(errors)) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(AppError::Invalid(errors))
+        }
     }
 }
 
@@ -46,7 +60,10 @@ impl NewUser {
 pub async fn get(state: &AppState, id: i64) -> Result<User, AppError> {
     let query = sqlx::query_as::<_, User>(db::SELECT_USER).bind(id);
     let user = query.fetch_optional(&state.db.pool).await.record_err()?;
-    Span::current().record("db.result", if user.is_some() { "found" } else { "not_found" });
+    Span::current().record(
+        "db.result",
+        if user.is_some() { "found" } else { "not_found" },
+    );
     user.ok_or(AppError::NotFound("user"))
 }
 
@@ -57,11 +74,13 @@ pub async fn get(state: &AppState, id: i64) -> Result<User, AppError> {
 pub async fn create(state: &AppState, user: NewUser) -> Result<User, AppError> {
     user.validate()?;
     let NewUser { name, email } = user;
-    let id = db::insert_user(&state.db.pool, &name, &email).await.map_err(|error| match error {
-        sqlx::Error::Database(error) if error.is_unique_violation() => {
-            AppError::Conflict("a user with this e-mail address exists")
-        }
-        error => error.into(),
-    })?;
+    let id = db::insert_user(&state.db.pool, &name, &email)
+        .await
+        .map_err(|error| match error {
+            sqlx::Error::Database(error) if error.is_unique_violation() => {
+                AppError::Conflict("a user with this e-mail address exists")
+            }
+            error => error.into(),
+        })?;
     Ok(User { id, name, email })
 }

@@ -15,8 +15,10 @@ use crate::receiver::{Received, Receiver};
 use crate::service::{Ended, Service};
 use crate::upstream::{Headers, Upstream};
 
-/// Long enough that only the flush at the end exports anything: whatever arrives proves the flush.
+/// Milliseconds; so long that only the flush at the end exports anything: whatever arrives proves the flush.
 const ONLY_AT_THE_END: &str = "600000";
+/// Milliseconds between two exports of metrics. A closed pool is observed no more, so some must be exported before.
+const METRIC_INTERVAL: &str = "200";
 /// The wait for anything that takes milliseconds when all is well.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// The service's own limit on the drain is 10 s, on the flush 5 s.
@@ -25,7 +27,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(20);
 /// How the service sends its telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// OTLP over gRPC, in one flush at the end.
+    /// OTLP over gRPC, spans and log records in one flush at the end.
     Grpc,
     /// OTLP over HTTP with protobuf bodies, every 200 ms; exceptions as log records instead of span events.
     Http,
@@ -106,6 +108,7 @@ pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Res
             )
         })?;
     }
+    receiver.store().wait_for("metrics", DEADLINE, |all| !all.metrics.is_empty()).await?;
     if plan.transport == Transport::Http {
         run.wait_for_spans(&receiver).await?;
     }
@@ -162,7 +165,7 @@ fn environment(plan: &Plan, receiver: &Receiver, upstream: &Upstream) -> BTreeMa
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
             ("OTEL_BSP_SCHEDULE_DELAY", interval),
             ("OTEL_BLRP_SCHEDULE_DELAY", interval),
-            ("OTEL_METRIC_EXPORT_INTERVAL", interval),
+            ("OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );

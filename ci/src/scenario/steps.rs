@@ -2,7 +2,6 @@
 
 use super::{Leaves, Needs, Outcome, Parent, Step};
 use crate::client::Request;
-use crate::faults::PANIC_QUERY;
 use crate::upstream::Mode;
 
 /// Is in every place whose content must never be exported: headers, bodies, bind values, credentials in URLs. No signal
@@ -76,7 +75,7 @@ fn products() -> Vec<Step> {
     ]
 }
 
-/// [`PANIC_QUERY`] as a search.
+/// The planted fault: [`crate::faults::PANIC_QUERY`] as a search.
 const PANIC_TARGET: &str = "/products?q=panic-please";
 
 fn routing() -> Vec<Step> {
@@ -274,6 +273,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::faults::PANIC_QUERY;
 
     #[test]
     fn names_are_unique() {

@@ -120,6 +120,8 @@ pub fn duration() -> MetricPoint {
         ("network.protocol.version", "1.1".into()),
         ("url.scheme", "http".into()),
     ];
+    let mut buckets = vec![0; bounds.len() + 1];
+    buckets[0] = 1;
     MetricPoint {
         name: "http.server.request.duration".to_owned(),
         description: "Duration of HTTP server requests.".to_owned(),

@@ -188,7 +188,10 @@ fn every_stack_is_formatted() {
     let mut complaints = Vec::new();
     for specimen in specimens::all().unwrap() {
         let mut cargo = house::cargo(specimen.project());
-        if let Err(error) = house::run(cargo.args(["fmt", "--all", "--check"]), &mut |_| ()) {
+        if let Err(error) = house::run(
+            cargo.args(["fmt", "--all", "--check", "--", "--color", "never"]),
+            &mut |_| (),
+        ) {
             complaints.push(format!("{}: {error:#}", specimen.stack));
         }
     }

@@ -31,15 +31,26 @@ pub const SEARCH_PRODUCTS: &str = "
 #[group(skip)]
 pub struct Settings {
     /// Database to use, such as sqlite:/var/lib/shop/shop.db?mode=rwc (`rwc` creates it).
-    #[arg(long = "database-url", env = "DATABASE_URL", default_value = "sqlite:service.db?mode=rwc", hide_env_values = true)]
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        env = "DATABASE_URL",
+        default_value = "sqlite:service.db?mode=rwc",
+        hide_env_values = true
+    )]
     pub url: String,
 
     /// Connections to the database at most.
-    #[arg(long = "database-max-connections", env = "DATABASE_MAX_CONNECTIONS", default_value_t = 10)]
+    #[arg(
+        id = "database_max_connections",
+        long = "database-max-connections",
+        env = "DATABASE_MAX_CONNECTIONS",
+        default_value_t = 10
+    )]
     pub max_connections: u32,
 
     /// How long a request waits for a free connection, and the start for the database.
-    #[arg(long = "database-timeout", env = "DATABASE_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(id = "database_timeout", long = "database-timeout", env = "DATABASE_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 }
 
@@ -56,10 +67,13 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached or its schema cannot be updated.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
-        let db = Self { pool: sql::Pool::new(open(config).await?, "db") };
+        let db = Self {
+            pool: sql::Pool::new(open(config).await?, "db"),
+        };
         if config.is_development() {
             db.migrate().await?;
-            let seed = sqlx::raw_sql(include_str!("../migrations/seed.sql")).execute(db.pool.inner());
+            let seed =
+                sqlx::raw_sql(include_str!("../migrations/seed.sql")).execute(db.pool.inner());
             seed.await.context("the example rows cannot be added")?;
         }
         Ok(db)
@@ -68,7 +82,9 @@ impl Db {
     async fn migrate(&self) -> anyhow::Result<()> {
         // Past the instrumentation: schema changes at start belong to no request.
         let migrations = sqlx::migrate!().run(self.pool.inner());
-        migrations.await.context("the database's schema cannot be brought up to date")
+        migrations
+            .await
+            .context("the database's schema cannot be brought up to date")
     }
 
     /// Whether the database answers. Not traced: load balancers ask all the time.
@@ -76,7 +92,10 @@ impl Db {
     /// # Errors
     /// When it does not.
     pub async fn check(&self) -> sqlx::Result<()> {
-        sqlx::query("SELECT 1").execute(self.pool.inner()).await.map(drop)
+        sqlx::query("SELECT 1")
+            .execute(self.pool.inner())
+            .await
+            .map(drop)
     }
 
     /// Waits for running queries and closes all connections.
@@ -96,7 +115,9 @@ async fn open(config: &Config) -> anyhow::Result<sqlx::SqlitePool> {
     let pool = SqlitePoolOptions::new()
         .max_connections(settings.max_connections)
         .acquire_timeout(settings.timeout);
-    pool.connect_with(options).await.context("the database at DATABASE_URL cannot be opened")
+    pool.connect_with(options)
+        .await
+        .context("the database at DATABASE_URL cannot be opened")
 }
 
 /// Brings the schema up to date and does nothing else: `migrate` on the command line.
@@ -104,7 +125,9 @@ async fn open(config: &Config) -> anyhow::Result<sqlx::SqlitePool> {
 /// # Errors
 /// When the database cannot be reached or a migration fails.
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let db = Db { pool: sql::Pool::new(open(config).await?, "db") };
+    let db = Db {
+        pool: sql::Pool::new(open(config).await?, "db"),
+    };
     db.migrate().await?;
     db.close().await;
     tracing::info!("the schema is up to date");
@@ -113,7 +136,11 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
 
 /// Adds a user and gives its id.
 pub(crate) async fn insert_user(pool: &sql::Pool, name: &str, email: &str) -> sqlx::Result<i64> {
-    sqlx::query_scalar(INSERT_USER).bind(name).bind(email).fetch_one(pool).await
+    sqlx::query_scalar(INSERT_USER)
+        .bind(name)
+        .bind(email)
+        .fetch_one(pool)
+        .await
 }
 
 impl From<Recorded<sqlx::Error>> for AppError {

@@ -43,7 +43,10 @@ struct Open {
 
 impl TraceTree {
     pub(crate) fn stdout() -> Self {
-        Self { open: Mutex::default(), ansi: io::stdout().is_terminal() }
+        Self {
+            open: Mutex::default(),
+            ansi: io::stdout().is_terminal(),
+        }
     }
 }
 
@@ -59,7 +62,9 @@ impl SpanProcessor for TraceTree {
     fn on_end(&self, span: SpanData) {
         let trace = span.span_context.trace_id();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = open.get_mut(&trace) else { return };
+        let Some(entry) = open.get_mut(&trace) else {
+            return;
+        };
         entry.running -= 1;
         if entry.ended.len() < MAX_SPANS {
             entry.ended.push(span);
@@ -92,42 +97,74 @@ struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     fn new(spans: &'a [SpanData], ansi: bool) -> Self {
-        Self { spans, ansi, text: String::new() }
+        Self {
+            spans,
+            ansi,
+            text: String::new(),
+        }
     }
 
     fn draw(mut self, dropped: usize) -> String {
-        let ids: Vec<SpanId> = self.spans.iter().map(|span| span.span_context.span_id()).collect();
-        let mut roots: Vec<&SpanData> =
-            self.spans.iter().filter(|span| !ids.contains(&span.parent_span_id)).collect();
+        let ids: Vec<SpanId> = self
+            .spans
+            .iter()
+            .map(|span| span.span_context.span_id())
+            .collect();
+        let mut roots: Vec<&SpanData> = self
+            .spans
+            .iter()
+            .filter(|span| !ids.contains(&span.parent_span_id))
+            .collect();
         roots.sort_by_key(|span| span.start_time);
         for root in roots {
-            let heading = format!("  {}", self.dim(&format!("trace {}", root.span_context.trace_id())));
+            let heading = format!(
+                "  {}",
+                self.dim(&format!("trace {}", root.span_context.trace_id()))
+            );
             self.line(root, "", &heading);
             self.children(root, "");
         }
         if dropped > 0 {
-            let _ = writeln!(self.text, "{}", self.dim(&format!("… and {dropped} spans more")));
+            let _ = writeln!(
+                self.text,
+                "{}",
+                self.dim(&format!("… and {dropped} spans more"))
+            );
         }
         self.text
     }
 
     fn children(&mut self, parent: &SpanData, indent: &str) {
         let id = parent.span_context.span_id();
-        let mut children: Vec<&SpanData> =
-            self.spans.iter().filter(|span| span.parent_span_id == id).collect();
+        let mut children: Vec<&SpanData> = self
+            .spans
+            .iter()
+            .filter(|span| span.parent_span_id == id)
+            .collect();
         children.sort_by_key(|span| span.start_time);
         let last = children.len().saturating_sub(1);
         for (index, child) in children.into_iter().enumerate() {
-            let (branch, below) = if index == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let (branch, below) = if index == last {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
             self.line(child, &format!("{indent}{branch}"), "");
             self.children(child, &format!("{indent}{below}"));
         }
     }
 
     fn line(&mut self, span: &SpanData, prefix: &str, heading: &str) {
-        let duration = span.end_time.duration_since(span.start_time).unwrap_or_default();
+        let duration = span
+            .end_time
+            .duration_since(span.start_time)
+            .unwrap_or_default();
         let failed = matches!(span.status, Status::Error { .. });
-        let name = if failed { self.paint("31", &span.name) } else { self.paint("1", &span.name) };
+        let name = if failed {
+            self.paint("31", &span.name)
+        } else {
+            self.paint("1", &span.name)
+        };
         let mark = if failed { " ✗" } else { "" };
         let details = details(span);
         let _ = writeln!(
@@ -135,7 +172,11 @@ impl<'a> Tree<'a> {
             "{}{name}{mark}  {}{}{heading}",
             self.dim(prefix),
             self.paint("36", &format!("{:.1}ms", duration.as_secs_f64() * 1e3)),
-            if details.is_empty() { String::new() } else { format!("  {details}") },
+            if details.is_empty() {
+                String::new()
+            } else {
+                format!("  {details}")
+            },
         );
     }
 
@@ -168,11 +209,15 @@ fn details(span: &SpanData) -> String {
     let mut parts: Vec<String> = Vec::new();
     for KeyValueText { key, value } in span.attributes.iter().map(KeyValueText::of) {
         match key {
-            attribute::HTTP_RESPONSE_STATUS_CODE | attribute::URL_FULL | attribute::DB_SYSTEM_NAME => {
+            attribute::HTTP_RESPONSE_STATUS_CODE
+            | attribute::URL_FULL
+            | attribute::DB_SYSTEM_NAME => {
                 parts.push(value);
             }
             attribute::URL_QUERY => parts.push(format!("?{value}")),
-            attribute::DB_QUERY_TEXT => parts.push(value.split_whitespace().collect::<Vec<_>>().join(" ")),
+            attribute::DB_QUERY_TEXT => {
+                parts.push(value.split_whitespace().collect::<Vec<_>>().join(" "))
+            }
             attribute::SESSION_ID if span.span_kind != SpanKind::Server => {}
             key if inner || OF_EDGES.contains(&key) => parts.push(format!("{key}={value}")),
             _ => {}
@@ -195,7 +240,10 @@ impl<'a> KeyValueText<'a> {
         if text.chars().nth(160).is_some() {
             value.push('…');
         }
-        Self { key: attribute.key.as_str(), value }
+        Self {
+            key: attribute.key.as_str(),
+            value,
+        }
     }
 }
 
@@ -251,13 +299,23 @@ fn points<T: Copy + std::fmt::Display>(data: &MetricData<T>) -> Vec<String> {
         MetricData::Histogram(histogram) => histogram
             .data_points()
             .map(|point| {
-                format!("{} count {} sum {}", attributes(point.attributes()), point.count(), point.sum())
+                format!(
+                    "{} count {} sum {}",
+                    attributes(point.attributes()),
+                    point.count(),
+                    point.sum()
+                )
             })
             .collect(),
         MetricData::ExponentialHistogram(histogram) => histogram
             .data_points()
             .map(|point| {
-                format!("{} count {} sum {}", attributes(point.attributes()), point.count(), point.sum())
+                format!(
+                    "{} count {} sum {}",
+                    attributes(point.attributes()),
+                    point.count(),
+                    point.sum()
+                )
             })
             .collect(),
     }

@@ -75,7 +75,11 @@ fn emit(exception_type: &'static str, message: &str, stacktrace: Option<String>)
                 KeyValue::new(EXCEPTION_TYPE, exception_type),
                 KeyValue::new(EXCEPTION_MESSAGE, message.to_owned()),
             ];
-            attributes.extend(stacktrace.clone().map(|text| KeyValue::new(EXCEPTION_STACKTRACE, text)));
+            attributes.extend(
+                stacktrace
+                    .clone()
+                    .map(|text| KeyValue::new(EXCEPTION_STACKTRACE, text)),
+            );
             span.add_event("exception", attributes);
             true
         });
@@ -124,8 +128,13 @@ pub(crate) fn use_signal(signal: ExceptionSignal) {
 /// Panics become exceptions of type `panic`, in the trace they happened in, instead of bare lines on stderr.
 pub(crate) fn install_panic_hook() {
     panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("a panic without a message");
-        let place = panic.location().map(|place| format!("at {place}\n")).unwrap_or_default();
+        let message = panic
+            .payload_as_str()
+            .unwrap_or("a panic without a message");
+        let place = panic
+            .location()
+            .map(|place| format!("at {place}\n"))
+            .unwrap_or_default();
         emit("panic", message, with_backtrace(place));
     }));
 }

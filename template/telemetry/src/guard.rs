@@ -38,7 +38,9 @@ pub struct Service {
 #[non_exhaustive]
 pub enum InitError {
     /// Another `tracing` subscriber is installed: two cannot be.
-    #[error("a tracing subscriber is already installed; telemetry::init must be the one to install it")]
+    #[error(
+        "a tracing subscriber is already installed; telemetry::init must be the one to install it"
+    )]
     SubscriberInstalled,
     /// The operating system gave no thread for the exporters.
     #[error("cannot start the exporters' runtime")]
@@ -70,25 +72,45 @@ pub fn init(service: Service) -> Result<Telemetry, InitError> {
     let settings = Settings::read(&mut env);
     let resource = resource::detect(service, &mut env);
     let pipeline = Arc::new(Pipeline::build(&settings, &resource, &mut env)?);
-    start(pipeline.clone(), &settings, BoxMakeWriter::new(std::io::stdout))?;
+    start(
+        pipeline.clone(),
+        &settings,
+        BoxMakeWriter::new(std::io::stdout),
+    )?;
     exception::install_panic_hook();
     for warning in env.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Telemetry { pipeline: Some(pipeline) })
+    Ok(Telemetry {
+        pipeline: Some(pipeline),
+    })
 }
 
 /// Makes `pipeline` the process's: global providers, propagators, and the subscriber with its log lines on `console`.
-pub(crate) fn start(pipeline: Arc<Pipeline>, settings: &Settings, console: BoxMakeWriter) -> Result<(), InitError> {
+pub(crate) fn start(
+    pipeline: Arc<Pipeline>,
+    settings: &Settings,
+    console: BoxMakeWriter,
+) -> Result<(), InitError> {
     // The one crypto library of every TLS client here, the service's own included. An error means that one was chosen
     // before us, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let targets = logs::targets();
     let subscriber = Registry::default()
-        .with(pipeline.tracer().map(|tracer| span_bridge(tracer, &targets)))
-        .with(pipeline.logger().map(|logs| log_bridge(logs, &targets, settings)))
+        .with(
+            pipeline
+                .tracer()
+                .map(|tracer| span_bridge(tracer, &targets)),
+        )
+        .with(
+            pipeline
+                .logger()
+                .map(|logs| log_bridge(logs, &targets, settings)),
+        )
         .with(logs::console_layer(&targets, settings.log_format, console));
-    subscriber.try_init().map_err(|_| InitError::SubscriberInstalled)?;
+    subscriber
+        .try_init()
+        .map_err(|_| InitError::SubscriberInstalled)?;
 
     if let Some(traces) = pipeline.traces() {
         global::set_tracer_provider(traces.clone());
@@ -164,7 +186,9 @@ impl Telemetry {
     /// Where telemetry goes, for the line a service prints at start: `traces → console, metrics → off, …`.
     #[must_use]
     pub fn destinations(&self) -> String {
-        PIPELINE.get().map_or_else(|| "off".to_owned(), |pipeline| pipeline.destinations())
+        PIPELINE
+            .get()
+            .map_or_else(|| "off".to_owned(), |pipeline| pipeline.destinations())
     }
 
     /// Sends what is left of all three signals, side by side, and ends them. Takes two seconds at most, whatever the

@@ -40,7 +40,9 @@ pub(crate) fn targets() -> Targets {
         Ok(_) => Targets::new().with_default(LevelFilter::INFO),
         Err(error) => {
             // No subscriber exists yet that could carry this.
-            eprintln!("RUST_LOG={wanted:?} is not understood ({error}); using info. Example: info,sqlx=debug");
+            eprintln!(
+                "RUST_LOG={wanted:?} is not understood ({error}); using info. Example: info,sqlx=debug"
+            );
             Targets::new().with_default(LevelFilter::INFO)
         }
     };
@@ -57,7 +59,13 @@ pub(crate) fn is_transport(target: &str) -> bool {
     krate.starts_with("opentelemetry")
         || matches!(
             krate,
-            "h2" | "hyper" | "hyper_util" | "reqwest" | "rustls" | "tokio_rustls" | "tonic" | "tower"
+            "h2" | "hyper"
+                | "hyper_util"
+                | "reqwest"
+                | "rustls"
+                | "tokio_rustls"
+                | "tonic"
+                | "tower"
         )
 }
 
@@ -116,7 +124,11 @@ where
     N: for<'writer> FormatFields<'writer> + 'static,
 {
     let ansi = writer.has_ansi_escapes();
-    let (dim, reset) = if ansi { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+    let (dim, reset) = if ansi {
+        ("\x1b[2m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
     let color = match (ansi, *event.metadata().level()) {
         (false, _) => "",
         (true, Level::ERROR) => "\x1b[31m",
@@ -131,7 +143,9 @@ where
     if event.fields().all(|field| field.name() != "message") {
         write!(writer, "{} ", event.metadata().name())?;
     }
-    context.field_format().format_fields(writer.by_ref(), event)?;
+    context
+        .field_format()
+        .format_fields(writer.by_ref(), event)?;
     if span.is_valid() {
         write!(writer, " {dim}trace_id={}{reset}", span.trace_id())?;
     }
@@ -148,7 +162,8 @@ fn json(event: &Event<'_>, span: &SpanContext) -> Value {
     line.insert("timestamp".to_owned(), now().into());
     line.insert("level".to_owned(), metadata.level().as_str().into());
     line.insert("target".to_owned(), metadata.target().into());
-    line.entry("message").or_insert_with(|| metadata.name().into());
+    line.entry("message")
+        .or_insert_with(|| metadata.name().into());
     if span.is_valid() {
         line.insert("trace_id".to_owned(), span.trace_id().to_string().into());
         line.insert("span_id".to_owned(), span.span_id().to_string().into());
@@ -206,7 +221,10 @@ pub(crate) struct EventNames;
 
 impl LogProcessor for EventNames {
     fn emit(&self, record: &mut SdkLogRecord, _: &InstrumentationScope) {
-        if record.event_name().is_some_and(|name| name.starts_with("event ")) {
+        if record
+            .event_name()
+            .is_some_and(|name| name.starts_with("event "))
+        {
             record.set_event_name("");
         }
     }
@@ -224,10 +242,22 @@ mod tests {
 
     #[test]
     fn what_carries_telemetry_is_told_from_what_is_called_alike() {
-        for own in ["opentelemetry_sdk", "h2::proto", "hyper_util::client", "tonic", "reqwest::connect"] {
+        for own in [
+            "opentelemetry_sdk",
+            "h2::proto",
+            "hyper_util::client",
+            "tonic",
+            "reqwest::connect",
+        ] {
             assert!(is_transport(own), "{own}");
         }
-        for other in ["service::web", "h2o", "towers::north", "sqlx::query", "telemetry"] {
+        for other in [
+            "service::web",
+            "h2o",
+            "towers::north",
+            "sqlx::query",
+            "telemetry",
+        ] {
             assert!(!is_transport(other), "{other}");
         }
     }

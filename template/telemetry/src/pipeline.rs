@@ -48,9 +48,16 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// # Errors
     /// When the exporters' thread cannot be started. An exporter that cannot be built is warned about and left out.
-    pub(crate) fn build(settings: &Settings, resource: &Resource, env: &mut Env) -> std::io::Result<Self> {
+    pub(crate) fn build(
+        settings: &Settings,
+        resource: &Resource,
+        env: &mut Env,
+    ) -> std::io::Result<Self> {
         if !settings.enabled {
-            return Ok(Self { destinations: "disabled".to_owned(), ..Self::default() });
+            return Ok(Self {
+                destinations: "disabled".to_owned(),
+                ..Self::default()
+            });
         }
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -71,14 +78,26 @@ impl Pipeline {
             ..Self::default()
         };
         drop(entered);
-        *pipeline.runtime.lock().unwrap_or_else(PoisonError::into_inner) = Some(runtime);
+        *pipeline
+            .runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(runtime);
         Ok(pipeline)
     }
 
     /// For tests: spans and logs go to processors of the caller's, metrics to its reader.
     #[cfg(feature = "testing")]
-    pub(crate) fn of(traces: SdkTracerProvider, metrics: SdkMeterProvider, logs: SdkLoggerProvider) -> Self {
-        Self { traces: Some(traces), metrics: Some(metrics), logs: Some(logs), ..Self::default() }
+    pub(crate) fn of(
+        traces: SdkTracerProvider,
+        metrics: SdkMeterProvider,
+        logs: SdkLoggerProvider,
+    ) -> Self {
+        Self {
+            traces: Some(traces),
+            metrics: Some(metrics),
+            logs: Some(logs),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn traces(&self) -> Option<&SdkTracerProvider> {
@@ -108,19 +127,29 @@ impl Pipeline {
         let until = Instant::now() + deadline;
         let (done, results) = mpsc::channel();
         let mut waiting = 0;
-        let mut end = |signal: &'static str, shutdown: Box<dyn FnOnce() -> OTelSdkResult + Send>| {
+        let mut end = |signal: &'static str,
+                       shutdown: Box<dyn FnOnce() -> OTelSdkResult + Send>| {
             let done = done.clone();
             waiting += 1;
             thread::spawn(move || done.send((signal, shutdown())));
         };
         if let Some(traces) = self.traces.clone() {
-            end("traces", Box::new(move || traces.shutdown_with_timeout(deadline)));
+            end(
+                "traces",
+                Box::new(move || traces.shutdown_with_timeout(deadline)),
+            );
         }
         if let Some(metrics) = self.metrics.clone() {
-            end("metrics", Box::new(move || metrics.shutdown_with_timeout(deadline)));
+            end(
+                "metrics",
+                Box::new(move || metrics.shutdown_with_timeout(deadline)),
+            );
         }
         if let Some(logs) = self.logs.clone() {
-            end("logs", Box::new(move || logs.shutdown_with_timeout(deadline)));
+            end(
+                "logs",
+                Box::new(move || logs.shutdown_with_timeout(deadline)),
+            );
         }
         for _ in 0..waiting {
             match results.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -134,7 +163,12 @@ impl Pipeline {
                 }
             }
         }
-        if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(runtime) = self
+            .runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             runtime.shutdown_background(); // dropping it would wait, and may not happen inside another runtime
         }
     }
@@ -149,9 +183,10 @@ fn traces(
     let otlp = signal.otlp.and_then(|protocol| {
         transport.exporter("traces", env, |transport| match protocol {
             Protocol::Grpc => SpanExporter::builder().with_tonic().build(),
-            Protocol::HttpProtobuf => {
-                SpanExporter::builder().with_http().with_http_client(transport.http()?).build()
-            }
+            Protocol::HttpProtobuf => SpanExporter::builder()
+                .with_http()
+                .with_http_client(transport.http()?)
+                .build(),
         })
     });
     if otlp.is_none() && !signal.console {
@@ -178,9 +213,10 @@ fn metrics(
     let otlp = signal.otlp.and_then(|protocol| {
         transport.exporter("metrics", env, |transport| match protocol {
             Protocol::Grpc => MetricExporter::builder().with_tonic().build(),
-            Protocol::HttpProtobuf => {
-                MetricExporter::builder().with_http().with_http_client(transport.http()?).build()
-            }
+            Protocol::HttpProtobuf => MetricExporter::builder()
+                .with_http()
+                .with_http_client(transport.http()?)
+                .build(),
         })
     });
     if otlp.is_none() && !signal.console {
@@ -206,9 +242,10 @@ fn logs(
     let exporter = signal.otlp.and_then(|protocol| {
         transport.exporter("logs", env, |transport| match protocol {
             Protocol::Grpc => LogExporter::builder().with_tonic().build(),
-            Protocol::HttpProtobuf => {
-                LogExporter::builder().with_http().with_http_client(transport.http()?).build()
-            }
+            Protocol::HttpProtobuf => LogExporter::builder()
+                .with_http()
+                .with_http_client(transport.http()?)
+                .build(),
         })
     })?;
     let provider = SdkLoggerProvider::builder()
@@ -236,9 +273,13 @@ impl Transport {
         build: impl FnOnce(&Self) -> Result<E, ExporterBuildError>,
     ) -> Option<Watched<E>> {
         match build(self) {
-            Ok(exporter) => Some(Watched { exporter, health: self.health.clone() }),
+            Ok(exporter) => Some(Watched {
+                exporter,
+                health: self.health.clone(),
+            }),
             Err(error) => {
-                env.warnings.push(format!("{signal} are not exported: {error}"));
+                env.warnings
+                    .push(format!("{signal} are not exported: {error}"));
                 None
             }
         }
@@ -247,8 +288,12 @@ impl Transport {
     fn http(&self) -> Result<OwnRuntimeClient, ExporterBuildError> {
         // The exporter's own limit ends its retries, not an answer that never comes.
         let client = reqwest::Client::builder().timeout(self.timeout).build();
-        let client = client.map_err(|error| ExporterBuildError::InternalFailure(error.to_string()))?;
-        Ok(OwnRuntimeClient { client, runtime: self.runtime.clone() })
+        let client =
+            client.map_err(|error| ExporterBuildError::InternalFailure(error.to_string()))?;
+        Ok(OwnRuntimeClient {
+            client,
+            runtime: self.runtime.clone(),
+        })
     }
 }
 
@@ -261,9 +306,14 @@ struct OwnRuntimeClient {
 
 #[async_trait::async_trait]
 impl HttpClient for OwnRuntimeClient {
-    async fn send_bytes(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+    async fn send_bytes(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, HttpError> {
         let client = self.client.clone();
-        self.runtime.spawn(async move { client.send_bytes(request).await }).await?
+        self.runtime
+            .spawn(async move { client.send_bytes(request).await })
+            .await?
     }
 }
 
@@ -287,5 +337,10 @@ fn destinations(settings: &Settings, env: &Env) -> String {
         };
         format!("{name} {to}")
     };
-    [of("traces", settings.traces), of("metrics", settings.metrics), of("logs", settings.logs)].join(", ")
+    [
+        of("traces", settings.traces),
+        of("metrics", settings.metrics),
+        of("logs", settings.logs),
+    ]
+    .join(", ")
 }

@@ -27,7 +27,12 @@ pub(crate) fn from_settings(settings: &Settings) -> TextMapCompositePropagator {
 /// `00-<trace id>-<span id>-<flags>`: the value of the `traceparent` and `traceresponse` headers.
 /// <https://w3c.github.io/trace-context/#trace-context-http-response-headers-format>
 pub(crate) fn trace_parent(span: &SpanContext) -> String {
-    format!("00-{:032x}-{:016x}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags())
+    format!(
+        "00-{:032x}-{:016x}-{:02x}",
+        span.trace_id(),
+        span.span_id(),
+        span.trace_flags()
+    )
 }
 
 /// What a response tells its caller: `traceresponse`, and `Server-Timing` for browsers, whose scripts can read no other
@@ -35,6 +40,10 @@ pub(crate) fn trace_parent(span: &SpanContext) -> String {
 pub(crate) fn response_headers(span: &SpanContext) -> [(&'static str, HeaderValue); 2] {
     let value = trace_parent(span);
     let timing = format!("traceparent;desc=\"{value}\"");
-    let header = |text: String| HeaderValue::try_from(text).expect("hexadecimal digits are a valid header");
-    [("traceresponse", header(value)), ("server-timing", header(timing))]
+    let header =
+        |text: String| HeaderValue::try_from(text).expect("hexadecimal digits are a valid header");
+    [
+        ("traceresponse", header(value)),
+        ("server-timing", header(timing)),
+    ]
 }

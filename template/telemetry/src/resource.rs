@@ -13,24 +13,33 @@ use crate::{env::Env, guard::Service};
 
 /// Later sources win: what the machine says, what the code says, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`.
 pub(crate) fn detect(service: Service, env: &mut Env) -> Resource {
-    let environment = env.get("DEPLOYMENT_ENVIRONMENT").unwrap_or_else(|| "development".to_owned());
+    let environment = env
+        .get("DEPLOYMENT_ENVIRONMENT")
+        .unwrap_or_else(|| "development".to_owned());
     let code = [
         KeyValue::new(attribute::SERVICE_NAME, service.name),
         KeyValue::new(attribute::SERVICE_VERSION, service.version),
-        KeyValue::new(attribute::SERVICE_INSTANCE_ID, uuid::Uuid::new_v4().to_string()),
+        KeyValue::new(
+            attribute::SERVICE_INSTANCE_ID,
+            uuid::Uuid::new_v4().to_string(),
+        ),
         KeyValue::new(attribute::DEPLOYMENT_ENVIRONMENT_NAME, environment),
         KeyValue::new(attribute::OS_TYPE, os_type()),
         KeyValue::new(attribute::HOST_ARCH, host_arch()),
     ];
     let mut builder = Resource::builder_empty()
-        .with_detector(Box::new(opentelemetry_sdk::resource::TelemetryResourceDetector))
+        .with_detector(Box::new(
+            opentelemetry_sdk::resource::TelemetryResourceDetector,
+        ))
         .with_detector(Box::new(ContainerResourceDetector))
         .with_attributes(host_name().map(|name| KeyValue::new(attribute::HOST_NAME, name)));
     // Outside Kubernetes the detector would take any container's host name for a pod's.
     if env.get("KUBERNETES_SERVICE_HOST").is_some() {
         builder = builder.with_attributes(attributes_of(&K8sResourceDetector));
     }
-    builder = builder.with_schema_url(code, SCHEMA_URL).with_attributes(from_variable(env));
+    builder = builder
+        .with_schema_url(code, SCHEMA_URL)
+        .with_attributes(from_variable(env));
     if let Some(name) = env.get("OTEL_SERVICE_NAME") {
         builder = builder.with_service_name(name);
     }
@@ -39,19 +48,30 @@ pub(crate) fn detect(service: Service, env: &mut Env) -> Resource {
 
 fn attributes_of(detector: &dyn ResourceDetector) -> Vec<KeyValue> {
     let resource = detector.detect();
-    resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect()
+    resource
+        .iter()
+        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
+        .collect()
 }
 
 /// `key1=value1,key2=value2`, values percent-encoded. An entry that is not of this form discards the whole variable, as
 /// the specification asks: <https://opentelemetry.io/docs/specs/otel/resource/sdk/>.
 fn from_variable(env: &mut Env) -> Vec<KeyValue> {
-    let Some(text) = env.get("OTEL_RESOURCE_ATTRIBUTES") else { return Vec::new() };
-    let pairs = text.split(',').filter(|entry| !entry.trim().is_empty()).map(|entry| {
-        let (key, value) = entry.split_once('=')?;
-        let value = percent_encoding::percent_decode_str(value.trim()).decode_utf8().ok()?;
-        let key = key.trim();
-        (!key.is_empty()).then(|| KeyValue::new(key.to_owned(), Value::from(value.into_owned())))
-    });
+    let Some(text) = env.get("OTEL_RESOURCE_ATTRIBUTES") else {
+        return Vec::new();
+    };
+    let pairs = text
+        .split(',')
+        .filter(|entry| !entry.trim().is_empty())
+        .map(|entry| {
+            let (key, value) = entry.split_once('=')?;
+            let value = percent_encoding::percent_decode_str(value.trim())
+                .decode_utf8()
+                .ok()?;
+            let key = key.trim();
+            (!key.is_empty())
+                .then(|| KeyValue::new(key.to_owned(), Value::from(value.into_owned())))
+        });
     pairs.collect::<Option<Vec<_>>>().unwrap_or_else(|| {
         env.warnings.push(
             "OTEL_RESOURCE_ATTRIBUTES is ignored: it must be key=value,key=value with percent-encoded values"
@@ -98,9 +118,17 @@ mod tests {
 
     fn resource(vars: &'static [(&'static str, &'static str)]) -> (Resource, Vec<String>) {
         let mut env = Env::new(move |name| {
-            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            vars.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
         });
-        let resource = detect(Service { name: "code", version: "1.2.3" }, &mut env);
+        let resource = detect(
+            Service {
+                name: "code",
+                version: "1.2.3",
+            },
+            &mut env,
+        );
         (resource, env.warnings)
     }
 
@@ -113,17 +141,30 @@ mod tests {
         let (resource, _) = resource(&[]);
         assert_eq!(get(&resource, "service.name").as_deref(), Some("code"));
         assert_eq!(get(&resource, "service.version").as_deref(), Some("1.2.3"));
-        assert_eq!(get(&resource, "telemetry.sdk.language").as_deref(), Some("rust"));
-        assert_eq!(get(&resource, "deployment.environment.name").as_deref(), Some("development"));
+        assert_eq!(
+            get(&resource, "telemetry.sdk.language").as_deref(),
+            Some("rust")
+        );
+        assert_eq!(
+            get(&resource, "deployment.environment.name").as_deref(),
+            Some("development")
+        );
         assert!(get(&resource, "service.instance.id").is_some_and(|id| id.len() == 36));
-        for absent in ["process.command_args", "process.command_line", "k8s.pod.name"] {
+        for absent in [
+            "process.command_args",
+            "process.command_line",
+            "k8s.pod.name",
+        ] {
             assert_eq!(get(&resource, absent), None, "{absent}");
         }
     }
 
     #[test]
     fn the_environment_wins_over_the_code() {
-        let (named, _) = resource(&[("OTEL_RESOURCE_ATTRIBUTES", "service.name=attributes,team=a%2Cb")]);
+        let (named, _) = resource(&[(
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "service.name=attributes,team=a%2Cb",
+        )]);
         assert_eq!(get(&named, "service.name").as_deref(), Some("attributes"));
         assert_eq!(get(&named, "team").as_deref(), Some("a,b"));
 

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use opentelemetry::{Context, InstrumentationScope, KeyValue, logs::LogRecord as _, trace::Span as _};
+use opentelemetry::{
+    Context, InstrumentationScope, KeyValue, logs::LogRecord as _, trace::Span as _,
+};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
     logs::{LogProcessor, SdkLogRecord},
@@ -87,7 +89,15 @@ mod tests {
         for good in ["s-1", "2f6a.B_c", &"a".repeat(MAX_LENGTH)] {
             assert!(SessionId::parse(good).is_some(), "{good}");
         }
-        for bad in ["", " ", "a b", "a\nb", "é", "<script>", &"a".repeat(MAX_LENGTH + 1)] {
+        for bad in [
+            "",
+            " ",
+            "a b",
+            "a\nb",
+            "é",
+            "<script>",
+            &"a".repeat(MAX_LENGTH + 1),
+        ] {
             assert_eq!(SessionId::parse(bad), None, "{bad:?}");
         }
     }

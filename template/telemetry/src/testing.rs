@@ -25,7 +25,9 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     logs::SdkLoggerProvider,
     metrics::SdkMeterProvider,
-    trace::{IdGenerator as _, RandomIdGenerator, SdkTracerProvider, Span, SpanData, SpanProcessor},
+    trace::{
+        IdGenerator as _, RandomIdGenerator, SdkTracerProvider, Span, SpanData, SpanProcessor,
+    },
 };
 use tracing_subscriber::fmt::{TestWriter, writer::BoxMakeWriter};
 
@@ -47,10 +49,17 @@ static SPANS: LazyLock<Spans> = LazyLock::new(|| {
         .with_span_processor(SessionProcessor)
         .with_span_processor(Keep(spans.clone()))
         .build();
-    let pipeline = Pipeline::of(traces, SdkMeterProvider::default(), SdkLoggerProvider::builder().build());
-    let settings = Settings::read(&mut Env::new(|name| (name == "TELEMETRY_LOG_FORMAT").then(|| "pretty".to_owned())));
+    let pipeline = Pipeline::of(
+        traces,
+        SdkMeterProvider::default(),
+        SdkLoggerProvider::builder().build(),
+    );
+    let settings = Settings::read(&mut Env::new(|name| {
+        (name == "TELEMETRY_LOG_FORMAT").then(|| "pretty".to_owned())
+    }));
     let output = BoxMakeWriter::new(TestWriter::new()); // shown with the test that fails
-    guard::start(Arc::new(pipeline), &settings, output).expect("tests install no subscriber of their own");
+    guard::start(Arc::new(pipeline), &settings, output)
+        .expect("tests install no subscriber of their own");
     spans
 });
 
@@ -61,7 +70,10 @@ impl SpanProcessor for Keep {
     fn on_start(&self, _: &mut Span, _: &Context) {}
     fn on_end(&self, span: SpanData) {
         let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.entry(span.span_context.trace_id()).or_default().push(span);
+        spans
+            .entry(span.span_context.trace_id())
+            .or_default()
+            .push(span);
     }
     fn force_flush(&self) -> OTelSdkResult {
         Ok(())
@@ -80,12 +92,17 @@ pub struct Trace {
 impl Trace {
     /// Begins a trace of its own, and collecting if it had not begun.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "each new trace differs from the last")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "each new trace differs from the last"
+    )]
     pub fn new() -> Self {
         LazyLock::force(&SPANS);
         let ids = RandomIdGenerator::default();
         let (trace, span) = (ids.new_trace_id(), ids.new_span_id());
-        Self { caller: SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE) }
+        Self {
+            caller: SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE),
+        }
     }
 
     /// The header to send.
@@ -110,7 +127,10 @@ impl Trace {
     #[must_use]
     pub fn spans(&self) -> Vec<SpanData> {
         let spans = SPANS.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.get(&self.caller.trace_id()).cloned().unwrap_or_default()
+        spans
+            .get(&self.caller.trace_id())
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Waits until a span of this name has ended, and gives it.
@@ -148,9 +168,19 @@ fn branch(spans: &[SpanData], parent: SpanId, depth: usize, text: &mut String) {
             SpanKind::Consumer => "CONSUMER",
             SpanKind::Internal => "INTERNAL",
         };
-        let _ = write!(text, "{:indent$}{kind} {}", "", span.name, indent = depth * 2);
+        let _ = write!(
+            text,
+            "{:indent$}{kind} {}",
+            "",
+            span.name,
+            indent = depth * 2
+        );
         if matches!(span.status, Status::Error { .. }) {
-            let _ = write!(text, " ERROR {}", attribute(span, "error.type").unwrap_or_default());
+            let _ = write!(
+                text,
+                " ERROR {}",
+                attribute(span, "error.type").unwrap_or_default()
+            );
         }
         text.push('\n');
         branch(spans, span.span_context.span_id(), depth + 1, text);
@@ -160,6 +190,9 @@ fn branch(spans: &[SpanData], parent: SpanId, depth: usize, text: &mut String) {
 /// A span's attribute as text.
 #[must_use]
 pub fn attribute(span: &SpanData, key: &str) -> Option<String> {
-    let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
+    let found = span
+        .attributes
+        .iter()
+        .find(|attribute| attribute.key.as_str() == key);
     found.map(|attribute| attribute.value.to_string())
 }

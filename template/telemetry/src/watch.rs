@@ -33,7 +33,10 @@ struct State {
 
 impl Health {
     pub(crate) fn of(endpoint: String) -> Arc<Self> {
-        Arc::new(Self { endpoint, state: Mutex::default() })
+        Arc::new(Self {
+            endpoint,
+            state: Mutex::default(),
+        })
     }
 
     fn note(&self, result: &OTelSdkResult) {

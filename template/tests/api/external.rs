@@ -34,7 +34,10 @@ async fn the_upstream_is_called_inside_the_trace() {
         "SERVER POST /external\n  INTERNAL external_api.call\n    CLIENT GET\n"
     );
     let client = trace.span("GET").await;
-    let requests = upstream.received_requests().await.expect("the upstream keeps requests");
+    let requests = upstream
+        .received_requests()
+        .await
+        .expect("the upstream keeps requests");
     let expected = format!("00-{}-{}-01", trace.id(), client.span_context.span_id());
     assert_eq!(requests[0].headers["traceparent"], expected.as_str());
     assert!(!requests[0].headers.contains_key("baggage")); // no host is trusted by default
@@ -45,14 +48,23 @@ async fn an_upstream_that_fails_is_recorded_once() {
     let upstream = upstream(ResponseTemplate::new(404)).await;
     let (app, trace) = (app_with(&upstream.uri()).await, Trace::new());
 
-    assert_eq!(call(&app, &trace).await.problem(502, &trace), "the upstream failed");
+    assert_eq!(
+        call(&app, &trace).await.problem(502, &trace),
+        "the upstream failed"
+    );
 
     trace.span("POST /external").await;
     let inner = trace.span("external_api.call").await;
     assert_eq!(inner.events.len(), 1);
-    assert_eq!(attribute(&trace.span("GET").await, "error.type").as_deref(), Some("404"));
+    assert_eq!(
+        attribute(&trace.span("GET").await, "error.type").as_deref(),
+        Some("404")
+    );
     let server = trace.span("POST /external").await;
-    assert_eq!(attribute(&server, "error.type").as_deref(), Some("upstream_status"));
+    assert_eq!(
+        attribute(&server, "error.type").as_deref(),
+        Some("upstream_status")
+    );
     assert_eq!(server.events.len(), 0);
 }
 
@@ -61,7 +73,10 @@ async fn an_upstream_that_is_too_slow_is_given_up() {
     let upstream = upstream(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
     let (app, trace) = (app_with(&upstream.uri()).await, Trace::new());
     call(&app, &trace).await.problem(504, &trace);
-    assert_eq!(attribute(&trace.span("GET").await, "error.type").as_deref(), Some("timeout"));
+    assert_eq!(
+        attribute(&trace.span("GET").await, "error.type").as_deref(),
+        Some("timeout")
+    );
 }
 
 #[tokio::test]
@@ -70,13 +85,19 @@ async fn an_upstream_that_is_not_there_is_said_so() {
     let address = nobody.local_addr().expect("a bound port");
     drop(nobody);
     let (app, trace) = (app_with(&format!("http://{address}/")).await, Trace::new());
-    assert_eq!(call(&app, &trace).await.problem(502, &trace), "the upstream cannot be reached");
+    assert_eq!(
+        call(&app, &trace).await.problem(502, &trace),
+        "the upstream cannot be reached"
+    );
 }
 
 #[tokio::test]
 async fn without_an_upstream_the_answer_says_so() {
     let (app, trace) = (App::start().await, Trace::new());
-    assert_eq!(call(&app, &trace).await.problem(503, &trace), "no upstream is configured");
+    assert_eq!(
+        call(&app, &trace).await.problem(503, &trace),
+        "no upstream is configured"
+    );
 }
 
 #[tokio::test]
@@ -90,7 +111,17 @@ async fn a_client_that_hangs_up_leaves_one_span_that_is_marked() {
 
     assert!(gone.is_err(), "the upstream should not have answered");
     let server = trace.span("POST /external").await;
-    assert_eq!(attribute(&server, "error.type").as_deref(), Some("cancelled"));
+    assert_eq!(
+        attribute(&server, "error.type").as_deref(),
+        Some("cancelled")
+    );
     assert_eq!(attribute(&server, "http.response.status_code"), None);
-    assert_eq!(trace.spans().iter().filter(|span| span.name == "POST /external").count(), 1);
+    assert_eq!(
+        trace
+            .spans()
+            .iter()
+            .filter(|span| span.name == "POST /external")
+            .count(),
+        1
+    );
 }

@@ -11,7 +11,10 @@ async fn health_paths_answer_and_leave_no_trace() {
     }
     for path in ["/ready", "/readyz"] {
         let reply = app.get(&trace, path).await;
-        assert_eq!((reply.status, &reply.body["status"]), (200, &"ready".into()));
+        assert_eq!(
+            (reply.status, &reply.body["status"]),
+            (200, &"ready".into())
+        );
         assert_eq!(reply.header("traceresponse"), "");
     }
     // A traced request after them: had they left spans, these would have ended before.

@@ -6,24 +6,43 @@ use crate::app::App;
 async fn a_search_is_traced_with_its_query_and_result() {
     let (app, trace) = (App::start().await, Trace::new());
 
-    let reply = app.get(&trace, "/products?q=LAMP&category=lighting&limit=2").await;
+    let reply = app
+        .get(&trace, "/products?q=LAMP&category=lighting&limit=2")
+        .await;
 
     assert_eq!(reply.status, 200);
     assert_eq!(reply.body["count"], 2);
     assert_eq!(reply.body["products"][0]["name"], "Desk lamp");
     let span = trace.span("product.search").await;
     assert_eq!(attribute(&span, "search.query").as_deref(), Some("LAMP"));
-    assert_eq!(attribute(&span, "search.filters").as_deref(), Some("category=lighting,limit=2"));
-    assert_eq!(attribute(&span, "search.result_count").as_deref(), Some("2"));
+    assert_eq!(
+        attribute(&span, "search.filters").as_deref(),
+        Some("category=lighting,limit=2")
+    );
+    assert_eq!(
+        attribute(&span, "search.result_count").as_deref(),
+        Some("2")
+    );
     trace.span("GET /products").await;
-    assert!(trace.tree().starts_with("SERVER GET /products\n  INTERNAL product.search\n"), "{}", trace.tree());
+    assert!(
+        trace
+            .tree()
+            .starts_with("SERVER GET /products\n  INTERNAL product.search\n"),
+        "{}",
+        trace.tree()
+    );
 }
 
 #[tokio::test]
 async fn a_search_for_nothing_finds_everything() {
     let (app, trace) = (App::start().await, Trace::new());
     assert_eq!(app.get(&trace, "/products").await.body["count"], 7);
-    assert_eq!(app.get(&trace, "/products?q=nothing+of+this+name").await.body["count"], 0);
+    assert_eq!(
+        app.get(&trace, "/products?q=nothing+of+this+name")
+            .await
+            .body["count"],
+        0
+    );
 }
 
 #[tokio::test]
@@ -31,9 +50,15 @@ async fn a_bad_limit_is_refused_with_what_is_allowed() {
     let (app, trace) = (App::start().await, Trace::new());
     for query in ["limit=0", "limit=101"] {
         let reply = app.get(&trace, &format!("/products?{query}")).await;
-        assert_eq!(reply.problem(400, &trace), "limit must be 1 to 100", "{query}");
+        assert_eq!(
+            reply.problem(400, &trace),
+            "limit must be 1 to 100",
+            "{query}"
+        );
     }
     for query in ["limit=x", "limit=-1", "limit=99999"] {
-        app.get(&trace, &format!("/products?{query}")).await.problem(400, &trace);
+        app.get(&trace, &format!("/products?{query}"))
+            .await
+            .problem(400, &trace);
     }
 }

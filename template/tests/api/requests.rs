@@ -14,7 +14,10 @@ async fn the_caller_s_trace_is_continued_and_named_in_the_response() {
     let server = trace.span("GET /products").await;
     let expected = format!("00-{}-{}-01", trace.id(), server.span_context.span_id());
     assert_eq!(reply.header("traceresponse"), expected);
-    assert_eq!(reply.header("server-timing"), format!("traceparent;desc=\"{expected}\""));
+    assert_eq!(
+        reply.header("server-timing"),
+        format!("traceparent;desc=\"{expected}\"")
+    );
     assert!(server.parent_span_is_remote);
 }
 
@@ -22,11 +25,20 @@ async fn the_caller_s_trace_is_continued_and_named_in_the_response() {
 async fn the_session_is_on_every_span_of_the_request() {
     let (app, trace) = (App::start().await, Trace::new());
 
-    Reply::to(app.request(&trace, Method::GET, "/products").header("x-session-id", "s-42")).await;
+    Reply::to(
+        app.request(&trace, Method::GET, "/products")
+            .header("x-session-id", "s-42"),
+    )
+    .await;
 
     trace.span("GET /products").await;
     for span in trace.spans() {
-        assert_eq!(attribute(&span, "session.id").as_deref(), Some("s-42"), "{}", span.name);
+        assert_eq!(
+            attribute(&span, "session.id").as_deref(),
+            Some("s-42"),
+            "{}",
+            span.name
+        );
     }
 }
 
@@ -48,7 +60,12 @@ async fn hostile_headers_are_ignored() {
 async fn a_malformed_traceparent_begins_a_new_trace() {
     let app = App::start().await;
     let url = format!("http://{}/products", app.address);
-    let reply = Reply::to(reqwest::Client::new().get(url).header("traceparent", "00-xyz-1-zz")).await;
+    let reply = Reply::to(
+        reqwest::Client::new()
+            .get(url)
+            .header("traceparent", "00-xyz-1-zz"),
+    )
+    .await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("traceresponse").len(), 55);
 }
@@ -62,7 +79,10 @@ async fn an_unknown_route_has_no_route_and_no_path_in_its_name() {
     assert_eq!(reply.problem(404, &trace), "no such page");
     let server = trace.span("GET").await;
     assert_eq!(attribute(&server, "http.route"), None);
-    assert_eq!(attribute(&server, "url.query").as_deref(), Some("token=REDACTED"));
+    assert_eq!(
+        attribute(&server, "url.query").as_deref(),
+        Some("token=REDACTED")
+    );
     assert_eq!(trace.tree(), "SERVER GET\n"); // 4xx is no error of the server
 }
 
@@ -79,9 +99,17 @@ async fn an_unknown_method_cannot_make_up_a_name() {
     let (app, trace) = (App::start().await, Trace::new());
     let frob = Method::from_bytes(b"FROB").expect("a method by its syntax");
 
-    Reply::to(app.request(&trace, frob, "/products")).await.problem(405, &trace);
+    Reply::to(app.request(&trace, frob, "/products"))
+        .await
+        .problem(405, &trace);
 
     let server = trace.span("HTTP /products").await;
-    assert_eq!(attribute(&server, "http.request.method").as_deref(), Some("_OTHER"));
-    assert_eq!(attribute(&server, "http.request.method_original").as_deref(), Some("FROB"));
+    assert_eq!(
+        attribute(&server, "http.request.method").as_deref(),
+        Some("_OTHER")
+    );
+    assert_eq!(
+        attribute(&server, "http.request.method_original").as_deref(),
+        Some("FROB")
+    );
 }

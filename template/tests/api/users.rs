@@ -11,7 +11,10 @@ async fn a_user_is_found() {
     let reply = app.get(&trace, "/users/1").await;
 
     assert_eq!(reply.status, 200);
-    assert_eq!(reply.body, json!({ "id": 1, "name": "Ada Lovelace", "email": "ada@example.com" }));
+    assert_eq!(
+        reply.body,
+        json!({ "id": 1, "name": "Ada Lovelace", "email": "ada@example.com" })
+    );
     trace.span("GET /users/{id}").await;
     assert_eq!(
         trace.tree(),
@@ -26,7 +29,10 @@ async fn a_user_is_found() {
 async fn a_user_that_is_not_there_is_no_error_of_ours() {
     let (app, trace) = (App::start().await, Trace::new());
 
-    assert_eq!(app.get(&trace, "/users/999").await.problem(404, &trace), "no such user");
+    assert_eq!(
+        app.get(&trace, "/users/999").await.problem(404, &trace),
+        "no such user"
+    );
 
     let span = trace.span("db.get_user").await;
     assert_eq!(attribute(&span, "db.result").as_deref(), Some("not_found"));
@@ -66,10 +72,16 @@ async fn bad_bodies_are_refused_each_for_its_reason() {
     assert_eq!(invalid.body["errors"][0]["field"], "name");
     assert_eq!(invalid.body["errors"][1]["field"], "email");
 
-    Reply::to(post().json(&json!({ "name": 1 }))).await.problem(422, &trace);
-    Reply::to(json_text("{".to_owned())).await.problem(400, &trace);
+    Reply::to(post().json(&json!({ "name": 1 })))
+        .await
+        .problem(422, &trace);
+    Reply::to(json_text("{".to_owned()))
+        .await
+        .problem(400, &trace);
     Reply::to(post().body("name=x")).await.problem(415, &trace);
-    Reply::to(json_text(format!("\"{}\"", "x".repeat(100_000)))).await.problem(413, &trace);
+    Reply::to(json_text(format!("\"{}\"", "x".repeat(100_000))))
+        .await
+        .problem(413, &trace);
 }
 
 #[tokio::test]

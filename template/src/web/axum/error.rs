@@ -16,7 +16,11 @@ use crate::error::{Answer, AppError, Failure, PROBLEM_JSON};
 
 impl IntoResponse for AppError {
     fn into_response(self) -> Response {
-        let Answer { status, body, error_type } = self.into();
+        let Answer {
+            status,
+            body,
+            error_type,
+        } = self.into();
         let mut response = (status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         if let Some(error_type) = error_type {
             response.extensions_mut().insert(error_type);
@@ -30,11 +34,18 @@ pub(super) async fn no_route() -> AppError {
 }
 
 pub(super) async fn no_method() -> AppError {
-    rejected(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here".to_owned())
+    rejected(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this method is not allowed here".to_owned(),
+    )
 }
 
 /// Answers 503 for a handler that takes too long, and drops it.
-pub(super) async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+pub(super) async fn in_time(
+    State(limit): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
     let handled = tokio::time::timeout(limit, next.run(request)).await;
     handled.unwrap_or_else(|_| failed(StatusCode::SERVICE_UNAVAILABLE, "timeout").into_response())
 }
@@ -45,7 +56,12 @@ pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 fn failed(status: StatusCode, kind: &'static str) -> AppError {
-    AppError::Failed(Failure { status, kind, detail: None, cause: None })
+    AppError::Failed(Failure {
+        status,
+        kind,
+        detail: None,
+        cause: None,
+    })
 }
 
 fn rejected(status: StatusCode, detail: String) -> AppError {

@@ -20,6 +20,10 @@ async fn live() -> Json<Value> {
 
 async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let readiness = state.readiness().await;
-    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(readiness))
 }

@@ -12,10 +12,15 @@ use crate::{config::Config, lifecycle::stop_signal, state::AppState};
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(config: &Config, state: AppState, listening: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
+pub async fn serve(
+    config: &Config,
+    state: AppState,
+    listening: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
     let address = config.server.address();
     let listener = TcpListener::bind(address).await;
-    let listener = listener.with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
+    let listener =
+        listener.with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
     listening(listener.local_addr()?);
 
     let router = super::router(state, &config.server);

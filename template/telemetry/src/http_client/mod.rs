@@ -8,7 +8,6 @@
 //! the hosts in `TELEMETRY_TRUSTED_HOSTS`. No header's value ever becomes part of a signal, nor a secret in a URL.
 
 mod adapter;
-mod methods;
 #[cfg(test)]
 mod tests;
 mod trusted_hosts;
@@ -34,8 +33,9 @@ use opentelemetry_semantic_conventions::{
 };
 
 pub use adapter::Traced;
-use methods::{KnownMethods, OTHER};
 use trusted_hosts::TrustedHosts;
+
+use crate::methods::{KnownMethods, OTHER};
 
 /// The instrumentation scope of all signals from here.
 const SCOPE: &str = "telemetry.http_client";
@@ -103,7 +103,7 @@ impl Instrumentation {
 
     /// Starts the span of one attempt, below the current one. Samplers see all that is known.
     fn start(&self, request: &Outgoing<'_>) -> Call {
-        let known = self.methods.get(request.method);
+        let known = self.methods.get(request.method.as_str());
         let method = known.clone().unwrap_or(Cow::Borrowed(OTHER));
         // `[::1]` is how a URL writes an address.
         let host = request.host.trim_start_matches('[').trim_end_matches(']');

@@ -1,6 +1,6 @@
 //! The server's two metrics: <https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#http-server>.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use opentelemetry::{
     KeyValue, global,
@@ -11,8 +11,9 @@ use opentelemetry_semantic_conventions::{attribute, metric};
 use super::{Request, SCOPE};
 
 /// Seconds. The SDK's own boundaries are made for milliseconds.
-const BOUNDARIES: [f64; 14] =
-    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+const BOUNDARIES: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
 
 /// How many of [`attributes`], from the first, belong to the active requests: what is known and never changes.
 pub(super) const ACTIVE: usize = 2;
@@ -41,11 +42,21 @@ pub(super) static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
 });
 
 /// What metrics may be told apart by: values that callers cannot make up. Room is left for the outcome.
-pub(super) fn attributes(request: &Request<'_>, method: &'static str) -> Vec<KeyValue> {
+pub(super) fn attributes(request: &Request<'_>, method: Cow<'static, str>) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(6);
     attributes.push(KeyValue::new(attribute::HTTP_REQUEST_METHOD, method));
-    attributes.push(KeyValue::new(attribute::URL_SCHEME, if request.scheme == "https" { "https" } else { "http" }));
-    attributes.push(KeyValue::new(attribute::NETWORK_PROTOCOL_VERSION, request.protocol_version));
+    attributes.push(KeyValue::new(
+        attribute::URL_SCHEME,
+        if request.scheme == "https" {
+            "https"
+        } else {
+            "http"
+        },
+    ));
+    attributes.push(KeyValue::new(
+        attribute::NETWORK_PROTOCOL_VERSION,
+        request.protocol_version,
+    ));
     if let Some(route) = request.route {
         attributes.push(KeyValue::new(attribute::HTTP_ROUTE, route.to_owned()));
     }

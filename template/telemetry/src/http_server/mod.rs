@@ -21,6 +21,7 @@ use opentelemetry_semantic_conventions::attribute;
 pub use adapter::*;
 
 use crate::{
+    methods::{KnownMethods, OTHER},
     propagation, redact,
     session::{SESSION_HEADER, SessionId},
 };
@@ -54,14 +55,18 @@ pub struct Request<'a> {
     pub headers: &'a dyn Extractor,
 }
 
-/// The methods of RFC 9110, PATCH and QUERY. Anything else would let callers make up metric series.
-const METHODS: [&str; 10] =
-    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
-
+static METHODS: LazyLock<KnownMethods> = LazyLock::new(KnownMethods::from_env);
 static EXCLUDED_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let paths = std::env::var("TELEMETRY_EXCLUDED_PATHS");
-    let paths = paths.as_deref().unwrap_or("/health,/healthz,/ready,/readyz");
-    paths.split(',').map(str::trim).filter(|path| !path.is_empty()).map(str::to_owned).collect()
+    let paths = paths
+        .as_deref()
+        .unwrap_or("/health,/healthz,/ready,/readyz");
+    paths
+        .split(',')
+        .map(str::trim)
+        .filter(|path| !path.is_empty())
+        .map(str::to_owned)
+        .collect()
 });
 
 /// A request being served: its span, its share of the active requests, its clock. Ends exactly once, also when it is
@@ -83,10 +88,13 @@ impl ServerSpan {
             return None;
         }
         let parent = parent_context(request.headers);
-        let method = METHODS.iter().find(|known| **known == request.method).copied();
-        let attributes = metrics::attributes(request, method.unwrap_or("_OTHER"));
-        let span_attributes = span_attributes(request, method, &attributes);
-        metrics::INSTRUMENTS.active.add(1, &attributes[..metrics::ACTIVE]);
+        let method = METHODS.get(request.method);
+        let attributes =
+            metrics::attributes(request, method.clone().unwrap_or(Cow::Borrowed(OTHER)));
+        let span_attributes = span_attributes(request, method.is_some(), &attributes);
+        metrics::INSTRUMENTS
+            .active
+            .add(1, &attributes[..metrics::ACTIVE]);
 
         let tracer = global::tracer(SCOPE);
         let builder = tracer
@@ -94,7 +102,12 @@ impl ServerSpan {
             .with_kind(SpanKind::Server)
             .with_attributes(span_attributes);
         let span = tracer.build_with_context(builder, &parent);
-        Some(Self { context: parent.with_span(span), start: Instant::now(), attributes, responded: false })
+        Some(Self {
+            context: parent.with_span(span),
+            start: Instant::now(),
+            attributes,
+            responded: false,
+        })
     }
 
     /// What the handler runs in.
@@ -112,9 +125,15 @@ impl ServerSpan {
     /// Notes the response's head. Only 5xx are errors of a server.
     pub fn respond(&mut self, status: u16, error: Option<ErrorType>) {
         self.responded = true;
-        self.note(KeyValue::new(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
+        self.note(KeyValue::new(
+            attribute::HTTP_RESPONSE_STATUS_CODE,
+            i64::from(status),
+        ));
         if status >= 500 {
-            let error = error.map_or_else(|| Cow::Owned(status.to_string()), |error| Cow::Borrowed(error.0));
+            let error = error.map_or_else(
+                || Cow::Owned(status.to_string()),
+                |error| Cow::Borrowed(error.0),
+            );
             self.fail(error);
         }
     }
@@ -125,7 +144,11 @@ impl ServerSpan {
     }
 
     fn fail(&mut self, error: Cow<'static, str>) {
-        if self.attributes.iter().any(|known| known.key.as_str() == attribute::ERROR_TYPE) {
+        if self
+            .attributes
+            .iter()
+            .any(|known| known.key.as_str() == attribute::ERROR_TYPE)
+        {
             return;
         }
         self.note(KeyValue::new(attribute::ERROR_TYPE, error));
@@ -142,11 +165,19 @@ impl ServerSpan {
 impl Drop for ServerSpan {
     fn drop(&mut self) {
         if !self.responded {
-            let cause = if std::thread::panicking() { "panic" } else { "cancelled" };
+            let cause = if std::thread::panicking() {
+                "panic"
+            } else {
+                "cancelled"
+            };
             self.fail(Cow::Borrowed(cause));
         }
-        metrics::INSTRUMENTS.active.add(-1, &self.attributes[..metrics::ACTIVE]);
-        metrics::INSTRUMENTS.duration.record(self.start.elapsed().as_secs_f64(), &self.attributes);
+        metrics::INSTRUMENTS
+            .active
+            .add(-1, &self.attributes[..metrics::ACTIVE]);
+        metrics::INSTRUMENTS
+            .duration
+            .record(self.start.elapsed().as_secs_f64(), &self.attributes);
         self.context.span().end();
     }
 }
@@ -167,15 +198,18 @@ fn parent_context(headers: &dyn Extractor) -> Context {
 }
 
 /// `{method} {route}`, never the path: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name>.
-fn span_name(method: Option<&'static str>, route: Option<&str>) -> Cow<'static, str> {
-    let method = method.unwrap_or("HTTP");
-    route.map_or(Cow::Borrowed(method), |route| Cow::Owned(format!("{method} {route}")))
+fn span_name(method: Option<Cow<'static, str>>, route: Option<&str>) -> Cow<'static, str> {
+    let method = method.unwrap_or(Cow::Borrowed("HTTP"));
+    match route {
+        Some(route) => Cow::Owned(format!("{method} {route}")),
+        None => method,
+    }
 }
 
 /// The span's attributes: the metrics' and those that only a span may have, since their values have no bound.
 fn span_attributes(
     request: &Request<'_>,
-    method: Option<&'static str>,
+    method_is_known: bool,
     metric_attributes: &[KeyValue],
 ) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(metric_attributes.len() + 12);
@@ -183,7 +217,7 @@ fn span_attributes(
     let mut text = |key: &'static str, value: &str| {
         attributes.push(KeyValue::new(key, StringValue::from(value.to_owned())));
     };
-    if method.is_none() {
+    if !method_is_known {
         text(attribute::HTTP_REQUEST_METHOD_ORIGINAL, request.method);
     }
     text(attribute::URL_PATH, request.path);
@@ -198,9 +232,15 @@ fn span_attributes(
         let address = peer.ip().to_string();
         text(attribute::CLIENT_ADDRESS, &address);
         text(attribute::NETWORK_PEER_ADDRESS, &address);
-        attributes.push(KeyValue::new(attribute::NETWORK_PEER_PORT, i64::from(peer.port())));
+        attributes.push(KeyValue::new(
+            attribute::NETWORK_PEER_PORT,
+            i64::from(peer.port()),
+        ));
     }
-    if let Some((host, port)) = request.authority.and_then(|authority| host_and_port(authority, request.scheme)) {
+    if let Some((host, port)) = request
+        .authority
+        .and_then(|authority| host_and_port(authority, request.scheme))
+    {
         attributes.push(KeyValue::new(attribute::SERVER_ADDRESS, host.to_owned()));
         attributes.push(KeyValue::new(attribute::SERVER_PORT, i64::from(port)));
     }
@@ -214,7 +254,10 @@ fn host_and_port<'a>(authority: &'a str, scheme: &str) -> Option<(&'a str, u16)>
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
         _ => (authority, default),
     };
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
     (!host.is_empty()).then_some((host, port))
 }
 
@@ -224,8 +267,11 @@ mod tests {
 
     #[test]
     fn names_never_hold_a_path() {
-        assert_eq!(span_name(Some("GET"), Some("/users/{id}")), "GET /users/{id}");
-        assert_eq!(span_name(Some("GET"), None), "GET");
+        assert_eq!(
+            span_name(Some("GET".into()), Some("/users/{id}")),
+            "GET /users/{id}"
+        );
+        assert_eq!(span_name(Some("GET".into()), None), "GET");
         assert_eq!(span_name(None, Some("/users/{id}")), "HTTP /users/{id}");
         assert_eq!(span_name(None, None), "HTTP");
     }

@@ -11,13 +11,20 @@ mod words;
 
 /// The convention's limit. A name that does not fit is left out whole, with all that follows.
 const MAX_LENGTH: usize = 255;
+/// How much of a text is read, in bytes. Longer ones are scripts or carry thousands of rows; their start says it.
+const MAX_READ: usize = 32 * 1024;
 /// Names of common table expressions that are kept in mind; a statement with more of them shows the rest as targets.
 const MAX_EXPRESSIONS: usize = 32;
 
 /// The summary of `sql`; `None` if it holds no operation that is known.
 pub(super) fn summary(sql: &str, dialect: Dialect) -> Option<String> {
     let mut summary = Summary::default();
+    let mut read = 0;
     let mut tokens = tokens(sql, dialect)
+        .take_while(|token| {
+            read += token.text.len();
+            read <= MAX_READ
+        })
         .filter(|token| token.kind != Kind::Gap)
         .peekable();
     while let Some(token) = tokens.next() {
@@ -80,6 +87,8 @@ struct Summary<'a> {
     /// Where this statement's part begins, and the one before it.
     statement: usize,
     previous: usize,
+    /// Where the last operation or name begins.
+    last_piece: usize,
     full: bool,
 }
 
@@ -286,7 +295,13 @@ impl<'a> Summary<'a> {
         let separator = if self.text.is_empty() { "" } else { separator };
         if self.text.len() + separator.len() + piece.len() > MAX_LENGTH {
             self.full = true;
+            if separator == "." {
+                self.text.truncate(self.last_piece);
+            }
             return;
+        }
+        if separator != "." {
+            self.last_piece = self.text.len();
         }
         self.text.push_str(separator);
         self.text.push_str(piece);

@@ -11,14 +11,25 @@ pub struct Database {
 impl Database {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = format!("sqlite:{}?mode=rwc", folder.path().join("test.db").display());
-        Self { url, _folder: folder }
+        let url = format!(
+            "sqlite:{}?mode=rwc",
+            folder.path().join("test.db").display()
+        );
+        Self {
+            url,
+            _folder: folder,
+        }
     }
 
     /// Changes the data behind the service's back.
     pub async fn execute(&self, sql: &'static str) {
-        let mut connection = SqliteConnection::connect(&self.url).await.expect("the database is there");
-        sqlx::query(sql).execute(&mut connection).await.expect("the statement is valid");
+        let mut connection = SqliteConnection::connect(&self.url)
+            .await
+            .expect("the database is there");
+        sqlx::query(sql)
+            .execute(&mut connection)
+            .await
+            .expect("the statement is valid");
     }
 
     pub fn url(&self) -> &str {

@@ -49,7 +49,10 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let span = start(&request);
         let _entered = span.as_ref().map(|span| span.context().clone().attach());
-        TelemetryFuture { inner: self.inner.call(request), span }
+        TelemetryFuture {
+            inner: self.inner.call(request),
+            span,
+        }
     }
 }
 
@@ -61,7 +64,10 @@ fn start<B>(request: &http::Request<B>) -> Option<ServerSpan> {
         scheme: uri.scheme_str().unwrap_or("http"),
         path: uri.path(),
         query: uri.query(),
-        route: request.extensions().get::<MatchedPath>().map(MatchedPath::as_str),
+        route: request
+            .extensions()
+            .get::<MatchedPath>()
+            .map(MatchedPath::as_str),
         protocol_version: match request.version() {
             Version::HTTP_09 => "0.9",
             Version::HTTP_10 => "1.0",
@@ -69,8 +75,14 @@ fn start<B>(request: &http::Request<B>) -> Option<ServerSpan> {
             Version::HTTP_3 => "3",
             _ => "1.1",
         },
-        authority: uri.authority().map(http::uri::Authority::as_str).or_else(host),
-        peer: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
+        authority: uri
+            .authority()
+            .map(http::uri::Authority::as_str)
+            .or_else(host),
+        peer: request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0),
         headers: &HeaderExtractor(request.headers()),
     })
 }
@@ -94,7 +106,10 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let entered = this.span.as_ref().map(|span| span.context().clone().attach());
+        let entered = this
+            .span
+            .as_ref()
+            .map(|span| span.context().clone().attach());
         let mut response = ready!(this.inner.poll(task))?;
         drop(entered);
         let mut span = this.span.take();
@@ -108,7 +123,10 @@ where
         // A body in one piece is as good as sent; the span of a stream lasts as long as the stream
         // (https://github.com/tensorzero/tensorzero/pull/2191).
         let streamed = response.body().size_hint().exact().is_none();
-        Poll::Ready(Ok(response.map(|inner| TelemetryBody { inner, span: span.filter(|_| streamed) })))
+        Poll::Ready(Ok(response.map(|inner| TelemetryBody {
+            inner,
+            span: span.filter(|_| streamed),
+        })))
     }
 }
 
@@ -125,9 +143,15 @@ impl<B: Body> Body for TelemetryBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let entered = this.span.as_ref().map(|span| span.context().clone().attach());
+        let entered = this
+            .span
+            .as_ref()
+            .map(|span| span.context().clone().attach());
         let frame = ready!(this.inner.poll_frame(task));
         drop(entered);
         match &frame {

@@ -287,6 +287,10 @@ fn is_short_and_cut_between_names() {
     );
     let last = text.rsplit(' ').next().map(str::to_owned);
     assert!(last.is_some_and(|last| tables.contains(&last)), "{text}");
+    let qualified = format!("SELECT * FROM a, b.c.{}", "x".repeat(300));
+    assert_eq!(summary(&qualified, SQLITE).as_deref(), Some("SELECT a"));
+    let late = format!("SELECT 1 /*{}*/; DELETE FROM users", "x".repeat(MAX_READ));
+    assert_eq!(summary(&late, SQLITE).as_deref(), Some("SELECT"));
     assert_eq!(
         summary(&format!("DELETE FROM {}", "x".repeat(300)), SQLITE).as_deref(),
         Some("DELETE")
