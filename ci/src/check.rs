@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use crate::house;
 use crate::stacks::Stack;
+use crate::{contract, house};
 
 /// In this order; a step that fails is the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -106,7 +106,11 @@ fn make(step: Step, stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Result<()
             "warnings",
         ]),
         Step::Test => cargo(&["test", "--workspace"]),
-        Step::Contract => Ok(()), // contract::run(stack, &project, &house::target())
+        Step::Contract => {
+            let report = contract::run(stack, &project, &house::target())?;
+            ensure!(report.passed(), "the contract is broken:\n{report}");
+            Ok(())
+        }
     }
 }
 

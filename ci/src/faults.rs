@@ -16,8 +16,8 @@ struct Fault {
 }
 
 const PANIC_IN_SEARCH: Fault = Fault {
-    file: "src/products.rs",
-    anchor: "pub async fn search(state: &AppState, search: Search)",
+    file: "src/products/mod.rs",
+    anchor: "async fn find(state: &AppState, search: Search)",
     code: "\n    if search.q == \"panic-please\" {\n        panic!(\"a planted bug\");\n    }",
 };
 
@@ -53,12 +53,12 @@ impl Fault {
 mod tests {
     use super::*;
 
-    const SERVICE: &str = "/// Finds.\npub async fn search(state: &AppState, search: Search) -> Result<(), E> {\n    Ok(())\n}\n";
+    const SERVICE: &str = "/// Finds.\nasync fn find(state: &AppState, search: Search) -> Result<(), E> {\n    Ok(())\n}\n";
 
     fn project(text: &str) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("src")).unwrap();
-        std::fs::write(directory.path().join("src/products.rs"), text).unwrap();
+        std::fs::create_dir_all(directory.path().join("src/products")).unwrap();
+        std::fs::write(directory.path().join("src/products/mod.rs"), text).unwrap();
         directory
     }
 
@@ -66,7 +66,7 @@ mod tests {
     fn the_fault_is_the_first_statement() {
         let project = project(SERVICE);
         plant_panic(project.path()).unwrap();
-        let text = std::fs::read_to_string(project.path().join("src/products.rs")).unwrap();
+        let text = std::fs::read_to_string(project.path().join("src/products/mod.rs")).unwrap();
         let body: Vec<&str> = text.lines().skip(2).map(str::trim).collect();
         assert_eq!(body[0], format!("if search.q == \"{PANIC_QUERY}\" {{"));
         assert_eq!(body[3], "Ok(())");
@@ -75,6 +75,6 @@ mod tests {
     #[test]
     fn a_missing_anchor_is_an_error() {
         let error = plant_panic(project("fn other() {}").path()).unwrap_err();
-        assert!(error.to_string().contains("src/products.rs"), "{error}");
+        assert!(error.to_string().contains("src/products/mod.rs"), "{error}");
     }
 }

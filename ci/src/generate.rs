@@ -2,6 +2,7 @@
 
 mod hush;
 mod leftovers;
+mod user;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use crate::root;
 use crate::stacks::Stack;
 
 pub use leftovers::Leftovers;
+pub use user::{again_with_a_user, knows_its_user};
 
 /// Generates `stack` as `destination/name`, as a stranger with an empty configuration would get it: no favourites, no
 /// git repository, no formatting afterwards, in no parent workspace. Writes nothing to the terminal.

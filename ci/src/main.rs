@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use ci::commands::{bless, check, demo, lock, new, stacks, workbench};
+use ci::generate;
 use clap::{Parser, Subcommand};
 
 /// Generates, runs and judges the services that this template makes.
@@ -25,7 +26,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    run(Cli::parse().command).unwrap_or_else(|error| {
+    let command = Cli::parse().command;
+    let result = if generate::knows_its_user() {
+        run(command)
+    } else {
+        generate::again_with_a_user()
+    };
+    result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })

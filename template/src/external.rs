@@ -29,12 +29,13 @@ pub struct Settings {
         id = "upstream_url",
         long = "upstream-url",
         env = "UPSTREAM_URL",
+        value_name = "URL",
         hide_env_values = true
     )]
     pub url: Option<Url>,
 
     /// How long the upstream may take to answer.
-    #[arg(id = "upstream_timeout", long = "upstream-timeout", env = "UPSTREAM_TIMEOUT", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(id = "upstream_timeout", long = "upstream-timeout", env = "UPSTREAM_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 }
 

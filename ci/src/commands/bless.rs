@@ -3,38 +3,65 @@
 use std::fs;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::origin::Origins;
-use crate::{snapshot, specimens};
+use crate::progress::Progress;
+use crate::{contract, house, root, snapshot, specimens, stacks};
 
-/// Regenerate the snapshots of all stacks. Review the difference before you commit it.
+/// Regenerate the snapshots of all stacks, and on demand the contract. Review what changed before
+/// you commit it.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Also build and run the flagship stacks, and make the telemetry they send the contract.
+    #[arg(long)]
+    contract: bool,
+}
 
 /// # Errors
-/// A stack cannot be generated, or a file not be written.
-pub fn run(Args {}: Args) -> Result<ExitCode> {
+/// A stack cannot be generated, built or run, or a file not be written.
+pub fn run(args: Args) -> Result<ExitCode> {
+    snapshots()?;
+    if args.contract {
+        contracts()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn snapshots() -> Result<()> {
     let folder = snapshot::folder();
     fs::create_dir_all(&folder)?;
     let origins = Origins::read()?;
     let specimens = specimens::all()?;
+    let mut wanted = Vec::new();
     for specimen in specimens {
-        fs::write(
-            snapshot::path(&specimen.stack),
-            snapshot::render(specimen, &origins)?,
-        )?;
+        let path = snapshot::path(&specimen.stack);
+        fs::write(&path, snapshot::render(specimen, &origins)?)?;
+        wanted.push(path);
     }
-    let wanted: Vec<_> = specimens
-        .iter()
-        .map(|specimen| snapshot::path(&specimen.stack))
-        .collect();
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
         if !wanted.contains(&path) {
             fs::remove_file(path)?;
         }
     }
-    println!("{} snapshots in {}", specimens.len(), folder.display());
-    Ok(ExitCode::SUCCESS)
+    println!("{} snapshots", specimens.len());
+    Ok(())
+}
+
+fn contracts() -> Result<()> {
+    let progress = Progress::new();
+    let mut changed = Vec::new();
+    for stack in stacks::flagship()? {
+        progress.step(format!("building and running {stack}"));
+        let project = house::place(&stack)?;
+        let files = contract::bless(&stack, &project, &house::target());
+        changed.extend(files.with_context(|| stack.to_string())?);
+    }
+    drop(progress);
+    for path in &changed {
+        println!("{} changed", path.strip_prefix(root()).unwrap_or(path).display());
+    }
+    println!("{} files of the contract changed", changed.len());
+    Ok(())
 }

@@ -63,7 +63,7 @@ fn users() -> Vec<Step> {
 
 fn products() -> Vec<Step> {
     vec![
-        Step::new("search", "GET", "/products?q=lamp&category=home&limit=5")
+        Step::new("search", "GET", "/products?q=lamp&category=lighting&limit=5")
             .by_database()
             .short(),
         Step::new("search-all", "GET", "/products").by_database(),

@@ -35,6 +35,7 @@ pub struct Settings {
         id = "database_url",
         long = "database-url",
         env = "DATABASE_URL",
+        value_name = "URL",
         default_value = "sqlite:service.db?mode=rwc",
         hide_env_values = true
     )]
@@ -45,12 +46,13 @@ pub struct Settings {
         id = "database_max_connections",
         long = "database-max-connections",
         env = "DATABASE_MAX_CONNECTIONS",
+        value_name = "COUNT",
         default_value_t = 10
     )]
     pub max_connections: u32,
 
     /// How long a request waits for a free connection, and the start for the database.
-    #[arg(id = "database_timeout", long = "database-timeout", env = "DATABASE_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(id = "database_timeout", long = "database-timeout", env = "DATABASE_TIMEOUT", value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 }
 
@@ -107,8 +109,10 @@ impl Db {
 async fn open(config: &Config) -> anyhow::Result<sqlx::SqlitePool> {
     let settings = &config.db;
     // The URL of another database would hold a password: errors name the variable, not the value.
+    let form = "DATABASE_URL is not understood; it must be like sqlite:shop.db?mode=rwc";
+    anyhow::ensure!(settings.url.starts_with("sqlite:"), form);
     let options = SqliteConnectOptions::from_str(&settings.url)
-        .context("DATABASE_URL is not understood; it must be like sqlite:shop.db?mode=rwc")?
+        .context(form)?
         .journal_mode(SqliteJournalMode::Wal) // readers do not wait for the writer
         .busy_timeout(settings.timeout)
         .disable_statement_logging(); // the span says it all

@@ -9,7 +9,7 @@ use std::{
 };
 
 use opentelemetry::{
-    Context,
+    Context, KeyValue,
     trace::{Span as _, SpanId, SpanKind, Status, TraceId},
 };
 use opentelemetry_sdk::{
@@ -193,58 +193,60 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// What one wants to know of a span at a glance: of an edge its outcome, of an inner span its own attributes.
+/// What one wants to know of a span at a glance, in this order: of an edge its outcome and what it was about, of an
+/// inner span its own attributes.
 fn details(span: &SpanData) -> String {
-    const OF_EDGES: [&str; 8] = [
-        attribute::HTTP_RESPONSE_STATUS_CODE,
-        attribute::URL_QUERY,
-        attribute::URL_FULL,
-        attribute::DB_SYSTEM_NAME,
-        attribute::DB_QUERY_TEXT,
-        attribute::DB_RESPONSE_STATUS_CODE,
-        attribute::ERROR_TYPE,
-        attribute::SESSION_ID,
+    // Shown bare, or with what stands here before the value.
+    const OF_EDGES: [(&str, &str); 8] = [
+        (attribute::HTTP_RESPONSE_STATUS_CODE, ""),
+        (attribute::ERROR_TYPE, "error.type="),
+        (attribute::URL_PATH, ""),
+        (attribute::URL_QUERY, "?"),
+        (attribute::URL_FULL, ""),
+        (attribute::DB_SYSTEM_NAME, ""),
+        (attribute::DB_QUERY_TEXT, ""),
+        (attribute::SESSION_ID, "session.id="),
     ];
-    let inner = span.span_kind == SpanKind::Internal;
-    let mut parts: Vec<String> = Vec::new();
-    for KeyValueText { key, value } in span.attributes.iter().map(KeyValueText::of) {
-        match key {
-            attribute::HTTP_RESPONSE_STATUS_CODE
-            | attribute::URL_FULL
-            | attribute::DB_SYSTEM_NAME => {
-                parts.push(value);
-            }
-            attribute::URL_QUERY => parts.push(format!("?{value}")),
-            attribute::DB_QUERY_TEXT => {
-                parts.push(value.split_whitespace().collect::<Vec<_>>().join(" "))
-            }
-            attribute::SESSION_ID if span.span_kind != SpanKind::Server => {}
-            key if inner || OF_EDGES.contains(&key) => parts.push(format!("{key}={value}")),
-            _ => {}
-        }
-    }
+    let attributes: Vec<(&str, String)> = span.attributes.iter().map(shown).collect();
+    let parts: Vec<String> = if span.span_kind == SpanKind::Internal {
+        attributes
+            .iter()
+            .filter(|(key, _)| *key != attribute::SESSION_ID)
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect()
+    } else {
+        OF_EDGES
+            .iter()
+            // The session is the whole trace's: once is enough.
+            .filter(|(key, _)| span.span_kind == SpanKind::Server || *key != attribute::SESSION_ID)
+            .filter_map(|(key, before)| {
+                let (_, value) = attributes.iter().find(|(known, _)| known == key)?;
+                Some(format!("{before}{value}"))
+            })
+            .collect()
+    };
     parts.join("  ")
 }
 
-/// An attribute as it is shown: one line, no control characters, no endless values.
-struct KeyValueText<'a> {
-    key: &'a str,
-    value: String,
-}
-
-impl<'a> KeyValueText<'a> {
-    fn of(attribute: &'a opentelemetry::KeyValue) -> Self {
-        let text = attribute.value.as_str();
-        let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let mut value: String = plain.take(160).collect();
-        if text.chars().nth(160).is_some() {
-            value.push('…');
+/// An attribute as it is shown: on one line, without control characters, not endless.
+fn shown(attribute: &KeyValue) -> (&str, String) {
+    const MAX_CHARS: usize = 120;
+    let text = attribute.value.as_str();
+    let mut words = String::new();
+    for word in text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+    {
+        if !words.is_empty() {
+            words.push(' ');
         }
-        Self {
-            key: attribute.key.as_str(),
-            value,
-        }
+        words.push_str(word);
     }
+    if let Some((end, _)) = words.char_indices().nth(MAX_CHARS) {
+        words.truncate(end);
+        words.push('…');
+    }
+    (attribute.key.as_str(), words)
 }
 
 /// Metrics as lines, one a data point, at each collection.
@@ -280,10 +282,10 @@ impl PushMetricExporter for MetricLines {
 
 /// `{attributes} value` of each data point.
 fn points<T: Copy + std::fmt::Display>(data: &MetricData<T>) -> Vec<String> {
-    fn attributes<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> String {
+    fn attributes<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
         let pairs: Vec<_> = attributes
-            .map(KeyValueText::of)
-            .map(|KeyValueText { key, value }| format!("{key}={value}"))
+            .map(shown)
+            .map(|(key, value)| format!("{key}={value}"))
             .collect();
         format!("{{{}}}", pairs.join(" "))
     }

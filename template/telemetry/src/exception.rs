@@ -138,3 +138,56 @@ pub(crate) fn install_panic_hook() {
         emit("panic", message, with_backtrace(place));
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::testing::{Trace, attribute};
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the file is not usable")]
+    struct Unusable(#[source] io::Error);
+
+    #[test]
+    fn an_error_is_recorded_with_its_type_and_causes() {
+        let trace = Trace::new();
+        let work = || Err::<(), _>(Unusable(io::Error::other("disk on fire"))).record_err();
+        let entered = trace.context().attach();
+        assert!(crate::traced_blocking("work", [], work).is_err());
+        drop(entered);
+
+        let type_name = any::type_name::<Unusable>();
+        assert_eq!(trace.tree(), format!("INTERNAL work ERROR {type_name}\n"));
+        let span = &trace.spans()[0];
+        assert_eq!(span.status, Status::error("the file is not usable"));
+        assert_eq!(attribute(span, ERROR_TYPE).as_deref(), Some(type_name));
+        let event = &span.events[0];
+        assert_eq!((event.name.as_ref(), span.events.len()), ("exception", 1));
+        let of = |key: &str| {
+            let mut found = event
+                .attributes
+                .iter()
+                .filter(|known| known.key.as_str() == key);
+            found
+                .next()
+                .map(|known| known.value.to_string())
+                .unwrap_or_default()
+        };
+        assert_eq!(of(EXCEPTION_TYPE), type_name);
+        assert_eq!(of(EXCEPTION_MESSAGE), "the file is not usable");
+        assert!(of(EXCEPTION_STACKTRACE).starts_with("caused by: disk on fire\n"));
+    }
+
+    #[test]
+    fn success_leaves_nothing() {
+        let trace = Trace::new();
+        let entered = trace.context().attach();
+        let work = || Ok::<_, io::Error>(1).record_err();
+        assert!(crate::traced_blocking("work", [], work).is_ok());
+        drop(entered);
+        assert_eq!(trace.tree(), "INTERNAL work\n");
+        assert_eq!(trace.spans()[0].status, Status::Unset);
+    }
+}

@@ -18,7 +18,7 @@ use opentelemetry_otlp::{
 };
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
+    error::{OTelSdkError, OTelSdkResult},
     logs::SdkLoggerProvider,
     metrics::SdkMeterProvider,
     trace::{SdkTracerProvider, Tracer},
@@ -39,6 +39,7 @@ pub(crate) struct Pipeline {
     metrics: Option<SdkMeterProvider>,
     logs: Option<SdkLoggerProvider>,
     destinations: String,
+    health: Arc<Health>,
     // The exporters' own thread and runtime: no service, however busy or single-threaded, can starve export, and export
     // cannot slow a request.
     runtime: Mutex<Option<runtime::Runtime>>,
@@ -64,10 +65,11 @@ impl Pipeline {
             .thread_name("otlp-export")
             .enable_all()
             .build()?;
+        let health = Health::of(endpoint(env));
         let transport = Transport {
             runtime: runtime.handle().clone(),
             timeout: env.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT", Duration::from_secs(10)),
-            health: Health::of(endpoint(env)),
+            health: health.clone(),
         };
         let entered = runtime.enter(); // a gRPC channel starts its task on the runtime it is built in
         let pipeline = Self {
@@ -75,6 +77,7 @@ impl Pipeline {
             metrics: metrics(settings.metrics, resource, &transport, env),
             logs: logs(settings.logs, resource, &transport, env),
             destinations: destinations(settings, env),
+            health,
             ..Self::default()
         };
         drop(entered);
@@ -86,7 +89,7 @@ impl Pipeline {
     }
 
     /// For tests: spans and logs go to processors of the caller's, metrics to its reader.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn of(
         traces: SdkTracerProvider,
         metrics: SdkMeterProvider,
@@ -124,43 +127,31 @@ impl Pipeline {
         if self.ended.swap(true, Ordering::SeqCst) {
             return;
         }
-        let until = Instant::now() + deadline;
-        let (done, results) = mpsc::channel();
-        let mut waiting = 0;
-        let mut end = |signal: &'static str,
-                       shutdown: Box<dyn FnOnce() -> OTelSdkResult + Send>| {
-            let done = done.clone();
-            waiting += 1;
-            thread::spawn(move || done.send((signal, shutdown())));
-        };
+        let mut shutdowns: Vec<Box<dyn FnOnce() -> OTelSdkResult + Send>> = Vec::new();
         if let Some(traces) = self.traces.clone() {
-            end(
-                "traces",
-                Box::new(move || traces.shutdown_with_timeout(deadline)),
-            );
+            shutdowns.push(Box::new(move || traces.shutdown_with_timeout(deadline)));
         }
         if let Some(metrics) = self.metrics.clone() {
-            end(
-                "metrics",
-                Box::new(move || metrics.shutdown_with_timeout(deadline)),
-            );
+            shutdowns.push(Box::new(move || metrics.shutdown_with_timeout(deadline)));
         }
         if let Some(logs) = self.logs.clone() {
-            end(
-                "logs",
-                Box::new(move || logs.shutdown_with_timeout(deadline)),
-            );
+            shutdowns.push(Box::new(move || logs.shutdown_with_timeout(deadline)));
+        }
+        let until = Instant::now() + deadline;
+        let waiting = shutdowns.len();
+        let (done, results) = mpsc::channel();
+        for shutdown in shutdowns {
+            let done = done.clone();
+            thread::spawn(move || done.send(shutdown()));
         }
         for _ in 0..waiting {
-            match results.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok((_, Ok(()))) => {}
-                Ok((signal, Err(error))) => {
-                    tracing::warn!(target: "telemetry", "the last {signal} were not delivered: {error}");
-                }
-                Err(_) => {
-                    tracing::warn!(target: "telemetry", "the last telemetry was not delivered within {deadline:?}");
-                    break;
-                }
+            let left = until.saturating_duration_since(Instant::now());
+            let result = results.recv_timeout(left);
+            let too_late = result.is_err();
+            self.health
+                .note(&result.unwrap_or(Err(OTelSdkError::Timeout(deadline))));
+            if too_late {
+                break;
             }
         }
         if let Some(runtime) = self

@@ -55,3 +55,35 @@ pub fn current_trace_id() -> Option<String> {
         span.is_valid().then(|| span.trace_id().to_string())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Trace, attribute};
+
+    #[tokio::test]
+    async fn spans_by_hand_nest_with_those_of_tracing() {
+        let trace = Trace::new();
+        let work = async {
+            let inner = traced_blocking("inner", [KeyValue::new("n", 1)], || {
+                tracing::info_span!("innermost").in_scope(current_trace_id)
+            });
+            assert_eq!(inner, Some(trace.id()));
+        };
+        traced("outer", [], work)
+            .with_context(trace.context())
+            .await;
+
+        assert_eq!(
+            trace.tree(),
+            "INTERNAL outer\n  INTERNAL inner\n    INTERNAL innermost\n"
+        );
+        let inner = trace.span("inner").await;
+        assert_eq!(attribute(&inner, "n").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn outside_a_trace_there_is_no_id() {
+        assert_eq!(current_trace_id(), None);
+    }
+}

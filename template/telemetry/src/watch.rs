@@ -19,7 +19,7 @@ use opentelemetry_sdk::{
 const QUIET: Duration = Duration::from_secs(60);
 
 /// How export is going, for all signals together: one collector that is down costs one warning.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Health {
     endpoint: String,
     state: Mutex<State>,
@@ -39,7 +39,8 @@ impl Health {
         })
     }
 
-    fn note(&self, result: &OTelSdkResult) {
+    /// Notes how an export, or the last one at the end, went.
+    pub(crate) fn note(&self, result: &OTelSdkResult) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(()) if state.failing => {

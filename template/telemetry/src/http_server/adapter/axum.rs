@@ -174,3 +174,90 @@ impl<B: Body> Body for TelemetryBody<B> {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future};
+
+    use opentelemetry::propagation::Extractor as _;
+    use tower_layer::Layer as _;
+    use tower_service::Service;
+
+    use super::*;
+    use crate::testing::{Trace, attribute};
+
+    /// A body of unknown length: two frames, one byte each.
+    struct Stream(u8);
+
+    impl Body for Stream {
+        type Data = std::io::Cursor<[u8; 1]>;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Task<'_>,
+        ) -> Poll<Option<Result<Frame<Self::Data>, Infallible>>> {
+            let frame = self.0.checked_sub(1).map(|left| {
+                self.0 = left;
+                Ok(Frame::data(std::io::Cursor::new([left])))
+            });
+            Poll::Ready(frame)
+        }
+    }
+
+    struct Streams;
+
+    impl Service<http::Request<()>> for Streams {
+        type Response = http::Response<Stream>;
+        type Error = Infallible;
+        type Future = future::Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, _: http::Request<()>) -> Self::Future {
+            future::ready(Ok(http::Response::new(Stream(2))))
+        }
+    }
+
+    async fn answer(trace: &Trace) -> http::Response<TelemetryBody<Stream>> {
+        let request = http::Request::get("/stream").header("traceparent", trace.traceparent());
+        let request = request.body(()).expect("a valid request");
+        let answer = TelemetryLayer.layer(Streams).call(request).await;
+        answer.unwrap_or_else(|never| match never {})
+    }
+
+    /// <https://github.com/tensorzero/tensorzero/pull/2191>
+    #[tokio::test]
+    async fn the_span_of_a_streamed_response_lasts_as_long_as_its_body() {
+        let trace = Trace::new();
+        let answer = answer(&trace).await;
+        let traceresponse = HeaderExtractor(answer.headers())
+            .get("traceresponse")
+            .map(str::len);
+        assert_eq!(traceresponse, Some(55));
+
+        let mut body = Box::pin(answer.into_body());
+        for _ in 0..2 {
+            let frame = future::poll_fn(|task| body.as_mut().poll_frame(task)).await;
+            assert!(frame.is_some());
+            assert_eq!(trace.tree(), "", "the span ended before the body");
+        }
+        assert!(
+            future::poll_fn(|task| body.as_mut().poll_frame(task))
+                .await
+                .is_none()
+        );
+
+        assert_eq!(trace.tree(), "SERVER GET\n");
+        let status = attribute(&trace.spans()[0], "http.response.status_code");
+        assert_eq!(status.as_deref(), Some("200"));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_nobody_reads_any_more_ends_its_span() {
+        let trace = Trace::new();
+        drop(answer(&trace).await);
+        assert_eq!(trace.tree(), "SERVER GET\n");
+    }
+}

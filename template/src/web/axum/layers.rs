@@ -1,0 +1,87 @@
+//! What all routes have in common: limits, errors and telemetry.
+
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use telemetry::http_server::TelemetryLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::error;
+use crate::config::Server;
+
+/// From the inside out: each layer sees the answers of those above it, telemetry those of all.
+pub(super) fn around(routes: Router, server: &Server) -> Router {
+    routes
+        .fallback(error::no_route)
+        .method_not_allowed_fallback(error::no_method)
+        .layer(DefaultBodyLimit::max(server.body_limit))
+        .layer(from_fn_with_state(server.request_timeout, error::in_time))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(TelemetryLayer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use axum::routing::get;
+    use clap::{Args as _, Command, FromArgMatches as _};
+    use telemetry::testing::Trace;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Serves `routes` with the default settings, changed by `arguments`, and gives the address.
+    async fn serve(routes: Router, arguments: &[&str]) -> String {
+        let command = Server::augment_args(Command::new("test").no_binary_name(true));
+        let matches = command
+            .try_get_matches_from(arguments)
+            .expect("valid arguments");
+        let server = Server::from_arg_matches(&matches).expect("valid settings");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound port");
+        let app = around(routes, &server);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        format!("http://{address}")
+    }
+
+    async fn get_in(trace: &Trace, url: &str) -> reqwest::Response {
+        let request = reqwest::Client::new()
+            .get(url)
+            .header("traceparent", trace.traceparent());
+        request.send().await.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_with_one_correct_span() {
+        async fn boom() -> &'static str {
+            panic!("boom")
+        }
+        let trace = Trace::new();
+        let address = serve(Router::new().route("/boom", get(boom)), &[]).await;
+
+        let response = get_in(&trace, &format!("{address}/boom")).await;
+
+        assert_eq!(response.status(), 500);
+        let body = response.text().await.expect("a body");
+        assert!(
+            body.contains(&trace.id()) && !body.contains("boom"),
+            "{body}"
+        );
+        trace.span("GET /boom").await;
+        assert_eq!(trace.tree(), "SERVER GET /boom ERROR panic\n");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_takes_too_long_is_answered_503() {
+        let trace = Trace::new();
+        let routes = Router::new().route("/slow", get(pending::<&'static str>));
+        let address = serve(routes, &["--request-timeout=50ms"]).await;
+
+        assert_eq!(
+            get_in(&trace, &format!("{address}/slow")).await.status(),
+            503
+        );
+
+        trace.span("GET /slow").await;
+        assert_eq!(trace.tree(), "SERVER GET /slow ERROR timeout\n");
+    }
+}
