@@ -297,11 +297,6 @@ const TABLE: &[(&str, By, &str)] = &[
         "key=value,...; percent-encoded",
     ),
     (
-        "DEPLOYMENT_ENVIRONMENT",
-        By::Service,
-        "deployment.environment.name [development]",
-    ),
-    (
         "OTEL_TRACES_EXPORTER",
         By::Service,
         "list of otlp, console, none [otlp]",

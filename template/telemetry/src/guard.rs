@@ -24,13 +24,15 @@ use crate::{
     propagation, resource,
 };
 
-/// What the service is called, in code. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
+/// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
 #[derive(Debug, Clone, Copy)]
-pub struct Service {
+pub struct Service<'a> {
     /// `service.name`, usually `env!("CARGO_PKG_NAME")`.
-    pub name: &'static str,
+    pub name: &'a str,
     /// `service.version`, usually `env!("CARGO_PKG_VERSION")`.
-    pub version: &'static str,
+    pub version: &'a str,
+    /// `deployment.environment.name`, such as `production`.
+    pub environment: &'a str,
 }
 
 /// Why telemetry could not begin. A bad setting is never a reason: it is warned about and its default is used.
@@ -63,14 +65,14 @@ pub(crate) fn enabled() -> bool {
 ///
 /// # Errors
 /// When another subscriber is installed, or the exporters' thread cannot be started.
-pub fn init(service: Service) -> Result<Telemetry, InitError> {
+pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
     if PIPELINE.get().is_some() {
         tracing::warn!("telemetry::init was called again; the first pipeline stays");
         return Ok(Telemetry { pipeline: None });
     }
     let mut env = Env::from_process();
     let settings = Settings::read(&mut env);
-    let resource = resource::detect(service, &mut env);
+    let resource = resource::detect(&service, &mut env);
     let pipeline = Arc::new(Pipeline::build(&settings, &resource, &mut env)?);
     start(
         pipeline.clone(),

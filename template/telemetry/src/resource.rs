@@ -12,18 +12,18 @@ use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute};
 use crate::{env::Env, guard::Service};
 
 /// Later sources win: what the machine says, what the code says, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`.
-pub(crate) fn detect(service: Service, env: &mut Env) -> Resource {
-    let environment = env
-        .get("DEPLOYMENT_ENVIRONMENT")
-        .unwrap_or_else(|| "development".to_owned());
+pub(crate) fn detect(service: &Service<'_>, env: &mut Env) -> Resource {
     let code = [
-        KeyValue::new(attribute::SERVICE_NAME, service.name),
-        KeyValue::new(attribute::SERVICE_VERSION, service.version),
+        KeyValue::new(attribute::SERVICE_NAME, service.name.to_owned()),
+        KeyValue::new(attribute::SERVICE_VERSION, service.version.to_owned()),
         KeyValue::new(
             attribute::SERVICE_INSTANCE_ID,
             uuid::Uuid::new_v4().to_string(),
         ),
-        KeyValue::new(attribute::DEPLOYMENT_ENVIRONMENT_NAME, environment),
+        KeyValue::new(
+            attribute::DEPLOYMENT_ENVIRONMENT_NAME,
+            service.environment.to_owned(),
+        ),
         KeyValue::new(attribute::OS_TYPE, os_type()),
         KeyValue::new(attribute::HOST_ARCH, host_arch()),
     ];
@@ -123,9 +123,10 @@ mod tests {
                 .map(|(_, value)| (*value).to_owned())
         });
         let resource = detect(
-            Service {
+            &Service {
                 name: "code",
                 version: "1.2.3",
+                environment: "development",
             },
             &mut env,
         );
