@@ -1,15 +1,17 @@
-//! What every stack must send for the fixed scenario, as text in `ci/contract/`: a file a step, one for the metrics of the
-//! whole run, one for the resource and one for the log records outside of any trace.
+//! What every stack must send for the fixed scenario, as text in `ci/contract/`: a file a step, a few for the metrics of
+//! the whole run, one for the resource and one for the log records outside of any trace.
 
 mod check;
 mod compare;
 mod law;
+mod metrics;
 mod normal;
 mod render;
 
 pub use check::{Report, bless, judge, record_all, run};
 pub use compare::{Difference, compare};
 pub use law::breaches;
+pub use metrics::at_the_end;
 pub use render::{Counts, Rendered, render};
 
 use std::path::PathBuf;

@@ -1,14 +1,14 @@
 //! What `demo` shows: a few traces as pictures, the metrics, the log records, and whether all of it is as it must be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use console::Style;
 
-use crate::contract::{Counts, Report};
+use crate::contract::{Counts, Report, at_the_end};
 use crate::scenario::{Recording, StepRecord};
-use crate::signals::{LogRecord, Measure, MetricPoint, Span};
+use crate::signals::{Instrument, LogRecord, Measure, MetricPoint, Span};
 use crate::waterfall::{dim, duration, table, waterfall};
 
 /// The requests whose traces are drawn; a stack has those of them that it has the parts for.
@@ -220,53 +220,42 @@ fn picture(record: &StepRecord, recording: &Recording) -> String {
 
 /// One row a metric, over all its series at the end of the run.
 fn metrics(points: &[MetricPoint]) -> String {
-    let mut latest: BTreeMap<(&str, String), &MetricPoint> = BTreeMap::new();
-    for point in points {
-        let kept = latest
-            .entry((&point.name, format!("{:?}", point.attributes)))
-            .or_insert(point);
-        if kept.time <= point.time {
-            *kept = point;
-        }
+    let mut by_name: BTreeMap<&str, Vec<&MetricPoint>> = BTreeMap::new();
+    for point in at_the_end(points) {
+        by_name.entry(&point.name).or_default().push(point);
     }
-    let names: BTreeSet<&str> = latest.keys().map(|(name, _)| *name).collect();
-    let rows: Vec<Vec<String>> = names
-        .into_iter()
-        .map(|name| {
-            let series: Vec<&MetricPoint> = latest
-                .iter()
-                .filter(|((of, _), _)| *of == name)
-                .map(|(_, point)| *point)
-                .collect();
-            let (mut times, mut total, mut value) = (0, 0.0, 0.0);
-            for point in &series {
-                match &point.measure {
-                    Measure::Histogram { count, sum, .. } => {
-                        times += count;
-                        total += sum;
-                    }
-                    Measure::Number(number) => value += number,
-                }
-            }
-            let is_histogram = matches!(series[0].measure, Measure::Histogram { .. });
-            let told = if times > 0 {
-                let mean = Duration::from_secs_f64((total / times as f64).max(0.0));
-                format!("{times} times, {} on average", duration(mean))
-            } else if is_histogram {
-                "never".to_owned()
-            } else {
-                value.to_string()
-            };
-            vec![
-                name.to_owned(),
-                series[0].instrument.to_string(),
-                series[0].unit.clone(),
-                series.len().to_string(),
-                told,
-            ]
+    let rows: Vec<Vec<String>> = by_name
+        .iter()
+        .map(|(name, series)| {
+            let first = series[0];
+            let instrument = first.instrument.to_string();
+            vec![(*name).to_owned(), instrument, first.unit.clone(), series.len().to_string(), told(series)]
         })
         .collect();
     table(&["metric", "instrument", "unit", "series", "value"], &rows)
+}
+
+/// How often and how long on average, or the sum.
+fn told(series: &[&MetricPoint]) -> String {
+    let (mut times, mut total) = (0, 0.0);
+    for point in series {
+        match &point.measure {
+            Measure::Histogram { count, sum, .. } => {
+                times += count;
+                total += sum;
+            }
+            Measure::Number(number) => total += number,
+        }
+    }
+    match series[0].instrument {
+        Instrument::Histogram if times == 0 => "never".to_owned(),
+        // Every histogram here measures seconds; a negative sum is for the conformance check to report.
+        Instrument::Histogram => {
+            let mean = Duration::try_from_secs_f64(total / times as f64).unwrap_or_default();
+            format!("{times} × {}", duration(mean))
+        }
+        _ => total.to_string(),
+    }
 }
 
 /// Records that belong to a trace, each with the span it was written in.

@@ -26,16 +26,6 @@ impl Parts {
             client: chosen("http_client"),
         }
     }
-
-    /// Part of the name of a contract file that depends on them.
-    pub fn name(self) -> &'static str {
-        match (self.db, self.client) {
-            (true, true) => "db-client",
-            (true, false) => "db",
-            (false, true) => "client",
-            (false, false) => "bare",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -92,7 +92,7 @@ fn details(span: &Span) -> Vec<String> {
         Kind::Client if span.attributes.contains_key("db.system.name") => {
             &["db.system.name", "db.query.text", "error.type"]
         }
-        Kind::Client => &["url.full", "http.response.status_code", "error.type"],
+        Kind::Client => &["http.response.status_code", "error.type", "url.full"],
         _ => &[],
     };
     let mut facts: Vec<String> = if shown.is_empty() {

@@ -75,7 +75,7 @@ impl Condition {
             Self::CodeKnown => facts.failed && error_type.is_some_and(is_code),
             // Without a response there is an error that says why, unless the caller gave up.
             Self::Answered => match error_type {
-                None => !facts.cancelled,
+                None => status.is_some() || !facts.cancelled,
                 Some("panic") => true,
                 Some(error) => is_code(error),
             },

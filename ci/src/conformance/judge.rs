@@ -25,7 +25,7 @@ pub fn judge(evidence: &Evidence<'_>, registry: &Registry) -> Report {
     for span in &evidence.received.spans {
         spans::judge(span, evidence, registry, &mut report);
     }
-    metrics::judge(&evidence.received.metrics, registry, &mut report);
+    metrics::judge(evidence, registry, &mut report);
     for log in &evidence.received.logs {
         others::judge_log(log, registry, &mut report);
     }

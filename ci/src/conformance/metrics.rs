@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::condition::Facts;
-use super::judge::judge_attributes;
+use super::judge::{Evidence, judge_attributes};
 use super::registry::{MetricRule, Registry};
 use super::report::Report;
 use crate::signals::{Instrument, Measure, MetricPoint, Temporality, Value};
 
 /// Each series is judged once, however often it was exported.
-pub fn judge(points: &[MetricPoint], registry: &Registry, report: &mut Report) {
+pub fn judge(evidence: &Evidence<'_>, registry: &Registry, report: &mut Report) {
     let mut seen = BTreeSet::new();
-    for point in points {
+    for point in &evidence.received.metrics {
         if seen.insert((&point.name, format!("{:?}", point.attributes))) {
-            series(point, registry, report);
+            series(point, evidence, registry, report);
         }
     }
 }
 
-fn series(point: &MetricPoint, registry: &Registry, report: &mut Report) {
+fn series(point: &MetricPoint, evidence: &Evidence<'_>, registry: &Registry, report: &mut Report) {
     let name = point.name.as_str();
     let Some(rule) = registry.metrics.iter().find(|rule| rule.name == name) else {
         report.tally("metric").signals += 1;
@@ -32,7 +32,9 @@ fn series(point: &MetricPoint, registry: &Registry, report: &mut Report) {
     report.tally(name).signals += 1;
     let facts = Facts {
         failed: failed(point),
-        ..Facts::default()
+        // A call that its caller gave up has neither an answer nor an error.
+        cancelled: name.starts_with("http.client.") && !evidence.cancelled.is_empty(),
+        query_sent: None,
     };
     judge_attributes(
         &rule.row,

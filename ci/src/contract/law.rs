@@ -151,24 +151,25 @@ fn secrets(recording: &Recording, breaches: &mut Vec<String>) {
     breaches.extend(leaking.map(|line| format!("a secret is on the console: {line}")));
 }
 
-/// Where stdout is no terminal, each line is one JSON object with the usual keys, and nothing goes to stderr.
+/// Where stdout is no terminal, each line is one JSON object with the usual keys, nothing goes to stderr, and an exception
+/// leaves a line that leads to its trace.
 fn console(recording: &Recording, breaches: &mut Vec<String>) {
+    let mut with_errors = BTreeSet::new();
     for line in &recording.ended.lines {
         let log: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        if ["timestamp", "level", "target", "message"]
-            .iter()
-            .any(|key| !log[key].is_string())
-        {
+        if ["timestamp", "level", "target", "message"].iter().any(|key| !log[key].is_string()) {
             breaches.push(format!("not a JSON log line: {line}"));
         }
+        if log["level"] == "ERROR" {
+            with_errors.extend(log["trace_id"].as_str().map(str::to_owned));
+        }
     }
-    breaches.extend(
-        recording
-            .ended
-            .errors
-            .iter()
-            .map(|line| format!("on stderr: {line}")),
-    );
+    for record in recording.steps.iter().filter(|record| record.step.raises) {
+        if record.trace_id.as_ref().is_none_or(|trace| !with_errors.contains(trace)) {
+            breaches.push(format!("{}: no log line on the console names its trace", record.step.name));
+        }
+    }
+    breaches.extend(recording.ended.errors.iter().map(|line| format!("on stderr: {line}")));
 }
 
 #[cfg(test)]
@@ -262,5 +263,18 @@ mod tests {
     fn the_console_speaks_json() {
         let plain = breaches_after(|run| run.ended.lines.push("listening".to_owned()));
         assert!(plain.contains("not a JSON log line: listening"), "{plain}");
+    }
+    #[test]
+    fn an_exception_leaves_a_log_line_of_its_trace() {
+        let silent = breaches_after(|run| run.steps[0].step.raises = true);
+        assert!(silent.contains("user-found: no log line on the console names its trace"), "{silent}");
+        let told = breaches_after(|run| {
+            run.steps[0].step.raises = true;
+            let trace = run.steps[0].trace_id.clone().unwrap();
+            run.ended.lines.push(format!(
+                r#"{{"timestamp":"now","level":"ERROR","target":"t","message":"exception","trace_id":"{trace}"}}"#
+            ));
+        });
+        assert_eq!(told, "");
     }
 }

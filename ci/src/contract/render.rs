@@ -1,12 +1,13 @@
-//! A recording as text: a file a step, and three for the whole run.
+//! A recording as text: a file a step, and some for the whole run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::metrics::metrics;
 use super::normal;
 use crate::scenario::{Recording, StepRecord, Transport};
 use crate::signals::tree::{Node, trees};
-use crate::signals::{Attributes, LogRecord, Measure, MetricPoint, Resource, Span, Status};
+use crate::signals::{Attributes, LogRecord, MetricPoint, Resource, Span, Status, Value};
 
 /// Text by file name, as it belongs into the contract's folder.
 pub type Rendered = BTreeMap<String, String>;
@@ -24,11 +25,15 @@ impl Counts {
     pub fn of_text<'a>(files: impl IntoIterator<Item = &'a str>) -> Self {
         const KINDS: [&str; 5] = ["SERVER ", "CLIENT ", "INTERNAL ", "PRODUCER ", "CONSUMER "];
         let mut counts = Self::default();
+        // The series of one metric may be in several files.
+        let mut metrics = BTreeSet::new();
         for line in files.into_iter().flat_map(str::lines).map(str::trim_start) {
             counts.spans += usize::from(KINDS.iter().any(|kind| line.starts_with(kind)));
-            counts.metrics += usize::from(line.starts_with("METRIC "));
+            let metric = line.strip_prefix("METRIC ");
+            metrics.extend(metric.and_then(|rest| rest.split(' ').next()));
             counts.logs += usize::from(line.starts_with("LOG "));
         }
+        counts.metrics = metrics.len();
         counts
     }
 
@@ -54,12 +59,8 @@ pub fn render(recording: &Recording) -> Rendered {
         }
     }
     if recording.transport == Transport::Grpc {
-        let parts = recording.parts.name();
-        files.insert(
-            format!("metrics.{parts}.txt"),
-            metrics(&recording.received.metrics),
-        );
-        files.insert(format!("outside.{parts}.txt"), outside(recording));
+        files.extend(metrics(&recording.received.metrics));
+        files.insert("outside.txt".to_owned(), outside(recording));
         files.insert("resource.txt".to_owned(), resources(recording));
     }
     files
@@ -196,12 +197,20 @@ fn log(text: &mut String, record: &LogRecord, within: Option<&Span>) {
     let _ = writeln!(
         text,
         "LOG {}{event} [{}] {body}",
-        record.severity_text, record.scope.name
+        record.severity_text,
+        scope_of(record)
     );
     if let Some(span) = within {
         let _ = writeln!(text, "  in {} {}", span.kind, span.name);
     }
     attributes(text, &record.attributes, 2);
+}
+
+/// The module that wrote it; the program's own is called as the user called the project.
+fn scope_of(record: &LogRecord) -> &str {
+    let service = record.resource.attributes.get("service.name").and_then(Value::as_str);
+    let is_own = service.is_some_and(|name| name.replace('-', "_") == record.scope.name);
+    if is_own { "<service.name>" } else { &record.scope.name }
 }
 
 fn attributes(text: &mut String, all: &Attributes, depth: usize) {
@@ -213,61 +222,6 @@ fn attributes(text: &mut String, all: &Attributes, depth: usize) {
             normal::attribute(key, value, all)
         );
     }
-}
-
-/// The metrics at the end of the run, with values where the scenario determines them.
-fn metrics(points: &[MetricPoint]) -> String {
-    // Cumulative: a later point of a series replaces the earlier.
-    let mut series: BTreeMap<(&str, String), &MetricPoint> = BTreeMap::new();
-    for point in points {
-        let attributes: Vec<String> = point
-            .attributes
-            .iter()
-            .map(|(key, value)| {
-                format!("{key}={}", normal::attribute(key, value, &point.attributes))
-            })
-            .collect();
-        let latest = series
-            .entry((&point.name, attributes.join(" ")))
-            .or_insert(point);
-        if latest.time <= point.time {
-            *latest = point;
-        }
-    }
-    let mut text = String::new();
-    let mut current = "";
-    for ((name, attributes), point) in series {
-        if name != current {
-            current = name;
-            let gap = if text.is_empty() { "" } else { "\n" };
-            let _ = writeln!(
-                text,
-                "{gap}METRIC {name} {} {} {:?} [{}]",
-                point.instrument, point.unit, point.temporality, point.scope.name,
-            );
-            if let Measure::Histogram { bounds, .. } = &point.measure {
-                let _ = writeln!(text, "  bounds {bounds:?}");
-            }
-        }
-        let value = match &point.measure {
-            _ if !is_determined(name) => "(varies)".to_owned(),
-            Measure::Histogram { count, .. } => format!("{count} times"),
-            Measure::Number(value) => value.to_string(),
-        };
-        let attributes = if attributes.is_empty() {
-            "(no attributes)"
-        } else {
-            &attributes
-        };
-        let _ = writeln!(text, "  {attributes} -> {value}");
-    }
-    text
-}
-
-/// Whether the scenario alone decides how often something was measured. The pool decides for itself when it opens,
-/// closes and hands out connections.
-fn is_determined(metric: &str) -> bool {
-    metric.starts_with("http.") || metric == "db.client.operation.duration"
 }
 
 /// What the service sends outside of the scenario's requests: from its start and its end.
@@ -308,7 +262,10 @@ fn resources(recording: &Recording) -> String {
     let mut text = String::new();
     for resource in distinct {
         let _ = writeln!(text, "RESOURCE of every span, metric and log record");
-        attributes(&mut text, &resource.attributes, 1);
+        let mut known = resource.attributes.clone();
+        // Depends on where the run takes place.
+        known.retain(|key, _| !key.starts_with("container."));
+        attributes(&mut text, &known, 1);
     }
     text
 }

@@ -13,7 +13,7 @@ use opentelemetry_semantic_conventions::attribute::{
 };
 use tracing::Level;
 
-use crate::env::ExceptionSignal;
+use crate::settings::ExceptionSignal;
 
 /// The target of an exception's log line when the span already carries it: shown on the console, not exported twice.
 pub(crate) const SPAN_EVENT_TARGET: &str = "telemetry::exception::on_span";

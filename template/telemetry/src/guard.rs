@@ -6,7 +6,7 @@ use std::{
 };
 
 use opentelemetry::global;
-use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::Tracer};
+use opentelemetry_sdk::trace::Tracer;
 use tracing::Subscriber;
 use tracing_subscriber::{
     Layer, Registry,
@@ -18,10 +18,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    env::{Env, Settings},
-    exception, logs,
-    pipeline::Pipeline,
-    propagation, resource,
+    env::Env, exception, logs, pipeline::Pipeline, propagation, resource, settings::Settings,
 };
 
 /// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
@@ -122,9 +119,6 @@ pub(crate) fn start(
     }
     if pipeline.records() {
         global::set_text_map_propagator(propagation::from_settings(settings));
-    } else {
-        // A disabled service still passes on the context it was called with.
-        global::set_text_map_propagator(TraceContextPropagator::new());
     }
     exception::use_signal(settings.exceptions);
     PIPELINE.get_or_init(|| pipeline);

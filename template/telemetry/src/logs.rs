@@ -29,7 +29,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{env::LogFormat, session::SessionId};
+use crate::{session::SessionId, settings::LogFormat};
 
 /// Which log lines are wanted, from `RUST_LOG`; default `info`. The SDK's own logs stay silent unless it names them:
 /// what matters of them is said in `watch`.

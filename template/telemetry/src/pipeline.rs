@@ -1,7 +1,6 @@
 //! Providers and exporters: from what was recorded to what leaves the process.
 
 use std::{
-    fmt::Debug,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -12,10 +11,7 @@ use std::{
 };
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_http::{Bytes, HttpClient, HttpError};
-use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithHttpConfig as _,
-};
+use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
@@ -27,9 +23,11 @@ use tokio::runtime;
 
 use crate::{
     console,
-    env::{Env, Protocol, Settings, Signal},
+    env::Env,
     session::SessionProcessor,
-    watch::{Health, Watched},
+    settings::{Protocol, Settings, Signal},
+    transport::{Transport, endpoint},
+    watch::Health,
 };
 
 /// The three providers and the runtime their exporters send on.
@@ -65,27 +63,26 @@ impl Pipeline {
             .thread_name("otlp-export")
             .enable_all()
             .build()?;
-        let health = Health::of(endpoint(env));
+        let health = Health::of(endpoint(
+            env,
+            "TRACES",
+            settings.traces.otlp.unwrap_or(Protocol::Grpc),
+        ));
         let transport = Transport {
             runtime: runtime.handle().clone(),
             timeout: env.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT", Duration::from_secs(10)),
             health: health.clone(),
         };
-        let entered = runtime.enter(); // a gRPC channel starts its task on the runtime it is built in
-        let pipeline = Self {
+        let _entered = transport.runtime.enter(); // a gRPC channel starts its task on the runtime it is built in
+        Ok(Self {
             traces: traces(settings.traces, resource, &transport, env),
             metrics: metrics(settings.metrics, resource, &transport, env),
             logs: logs(settings.logs, resource, &transport, env),
             destinations: destinations(settings, env),
             health,
-            ..Self::default()
-        };
-        drop(entered);
-        *pipeline
-            .runtime
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(runtime);
-        Ok(pipeline)
+            runtime: Mutex::new(Some(runtime)),
+            ended: AtomicBool::new(false),
+        })
     }
 
     /// For tests: spans and logs go to processors of the caller's, metrics to its reader.
@@ -247,91 +244,24 @@ fn logs(
     Some(provider.build())
 }
 
-/// What OTLP exporters send with.
-struct Transport {
-    runtime: runtime::Handle,
-    timeout: Duration,
-    health: Arc<Health>,
-}
-
-impl Transport {
-    /// An exporter whose failures are watched. One that cannot be built, say for a malformed endpoint, leaves its
-    /// signal unexported and the service running.
-    fn exporter<E>(
-        &self,
-        signal: &str,
-        env: &mut Env,
-        build: impl FnOnce(&Self) -> Result<E, ExporterBuildError>,
-    ) -> Option<Watched<E>> {
-        match build(self) {
-            Ok(exporter) => Some(Watched {
-                exporter,
-                health: self.health.clone(),
-            }),
-            Err(error) => {
-                env.warnings
-                    .push(format!("{signal} are not exported: {error}"));
-                None
-            }
-        }
-    }
-
-    fn http(&self) -> Result<OwnRuntimeClient, ExporterBuildError> {
-        // The exporter's own limit ends its retries, not an answer that never comes.
-        let client = reqwest::Client::builder().timeout(self.timeout).build();
-        let client =
-            client.map_err(|error| ExporterBuildError::InternalFailure(error.to_string()))?;
-        Ok(OwnRuntimeClient {
-            client,
-            runtime: self.runtime.clone(),
-        })
-    }
-}
-
-/// An HTTP client that works for the batch processors' plain threads, which have no reactor of their own.
-#[derive(Debug)]
-struct OwnRuntimeClient {
-    client: reqwest::Client,
-    runtime: runtime::Handle,
-}
-
-#[async_trait::async_trait]
-impl HttpClient for OwnRuntimeClient {
-    async fn send_bytes(
-        &self,
-        request: http::Request<Bytes>,
-    ) -> Result<http::Response<Bytes>, HttpError> {
-        let client = self.client.clone();
-        self.runtime
-            .spawn(async move { client.send_bytes(request).await })
-            .await?
-    }
-}
-
-fn endpoint(env: &Env) -> String {
-    env.get("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_else(|| {
-        match env.get("OTEL_EXPORTER_OTLP_PROTOCOL").as_deref() {
-            Some("http/protobuf") => "http://localhost:4318".to_owned(),
-            _ => "http://localhost:4317".to_owned(),
-        }
-    })
-}
-
+/// One line for people: `traces console, metrics off, logs OTLP http://localhost:4317`.
 fn destinations(settings: &Settings, env: &Env) -> String {
-    let otlp = format!("OTLP {}", endpoint(env));
-    let of = |name: &str, signal: Signal| {
-        let to = match (signal.otlp.is_some(), signal.console) {
-            (true, true) => format!("{otlp} and console"),
-            (true, false) => otlp.clone(),
-            (false, true) => "console".to_owned(),
-            (false, false) => "off".to_owned(),
+    let signals = [
+        ("TRACES", settings.traces),
+        ("METRICS", settings.metrics),
+        ("LOGS", settings.logs),
+    ];
+    let lines = signals.map(|(name, signal)| {
+        let otlp = signal
+            .otlp
+            .map(|protocol| format!("OTLP {}", endpoint(env, name, protocol)));
+        let to = match (otlp, signal.console) {
+            (Some(otlp), true) => format!("{otlp} and console"),
+            (Some(otlp), false) => otlp,
+            (None, true) => "console".to_owned(),
+            (None, false) => "off".to_owned(),
         };
-        format!("{name} {to}")
-    };
-    [
-        of("traces", settings.traces),
-        of("metrics", settings.metrics),
-        of("logs", settings.logs),
-    ]
-    .join(", ")
+        format!("{} {to}", name.to_lowercase())
+    });
+    lines.join(", ")
 }

@@ -7,7 +7,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 
-use crate::env::Settings;
+use crate::settings::Settings;
 
 /// The propagators that `OTEL_PROPAGATORS` names. Without a global propagator nothing would propagate, silently:
 /// <https://github.com/davidB/tracing-opentelemetry-instrumentation-sdk/issues/102>.

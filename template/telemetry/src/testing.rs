@@ -32,11 +32,7 @@ use opentelemetry_sdk::{
 use tracing_subscriber::fmt::{TestWriter, writer::BoxMakeWriter};
 
 use crate::{
-    env::{Env, Settings},
-    guard,
-    pipeline::Pipeline,
-    propagation,
-    session::SessionProcessor,
+    env::Env, guard, pipeline::Pipeline, propagation, session::SessionProcessor, settings::Settings,
 };
 
 type Spans = Arc<Mutex<HashMap<TraceId, Vec<SpanData>>>>;

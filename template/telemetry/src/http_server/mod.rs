@@ -12,7 +12,7 @@ use http::HeaderValue;
 use opentelemetry::{
     Context, KeyValue, StringValue,
     baggage::BaggageExt as _,
-    global,
+    global::{self, BoxedTracer},
     propagation::Extractor,
     trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
@@ -55,6 +55,8 @@ pub struct Request<'a> {
     pub headers: &'a dyn Extractor,
 }
 
+// Taken at the first request, so after `init` has set the provider.
+static TRACER: LazyLock<BoxedTracer> = LazyLock::new(|| global::tracer(SCOPE));
 static METHODS: LazyLock<KnownMethods> = LazyLock::new(KnownMethods::from_env);
 static EXCLUDED_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let paths = std::env::var("TELEMETRY_EXCLUDED_PATHS");
@@ -96,12 +98,11 @@ impl ServerSpan {
             .active
             .add(1, &attributes[..metrics::ACTIVE]);
 
-        let tracer = global::tracer(SCOPE);
-        let builder = tracer
+        let builder = TRACER
             .span_builder(span_name(method, request.route))
             .with_kind(SpanKind::Server)
             .with_attributes(span_attributes);
-        let span = tracer.build_with_context(builder, &parent);
+        let span = TRACER.build_with_context(builder, &parent);
         Some(Self {
             context: parent.with_span(span),
             start: Instant::now(),

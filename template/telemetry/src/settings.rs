@@ -1,0 +1,204 @@
+//! What the environment says of telemetry, understood once.
+
+use crate::env::Env;
+
+/// What is selected for each signal when its `OTEL_*_EXPORTER` is unset.
+const DEFAULT_EXPORTER: &str = "otlp";
+
+/// What the variables say, once.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) enabled: bool,
+    pub(crate) traces: Signal,
+    pub(crate) metrics: Signal,
+    pub(crate) logs: Signal,
+    pub(crate) propagators: Vec<&'static str>,
+    pub(crate) exceptions: ExceptionSignal,
+    pub(crate) log_format: LogFormat,
+}
+
+/// Where one signal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signal {
+    pub(crate) otlp: Option<Protocol>,
+    pub(crate) console: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Grpc,
+    HttpProtobuf,
+}
+
+/// Span events for exceptions are deprecated in favour of log records; services switch over when their backend can read
+/// them: <https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExceptionSignal {
+    SpanEvents,
+    Logs,
+    Both,
+}
+
+impl ExceptionSignal {
+    pub(crate) fn as_span_events(self) -> bool {
+        self != Self::Logs
+    }
+    pub(crate) fn as_logs(self) -> bool {
+        self != Self::SpanEvents
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Pretty,
+    Json,
+}
+
+impl Settings {
+    pub(crate) fn read(env: &mut Env) -> Self {
+        let exceptions = match env
+            .words(
+                "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
+                &["logs", "logs/dup"],
+                "",
+            )
+            .first()
+        {
+            Some(&"logs") => ExceptionSignal::Logs,
+            Some(_) => ExceptionSignal::Both,
+            None => ExceptionSignal::SpanEvents,
+        };
+        let log_format = match env
+            .words("TELEMETRY_LOG_FORMAT", &["auto", "pretty", "json"], "auto")
+            .first()
+        {
+            Some(&"pretty") => LogFormat::Pretty,
+            Some(&"json") => LogFormat::Json,
+            _ if std::io::IsTerminal::is_terminal(&std::io::stdout()) => LogFormat::Pretty,
+            _ => LogFormat::Json,
+        };
+        Self {
+            enabled: env.flag("OTEL_ENABLED", true) && !env.flag("OTEL_SDK_DISABLED", false),
+            traces: signal(env, "TRACES"),
+            metrics: signal(env, "METRICS"),
+            logs: signal(env, "LOGS"),
+            propagators: env.words(
+                "OTEL_PROPAGATORS",
+                &["tracecontext", "baggage", "none"],
+                "tracecontext,baggage",
+            ),
+            exceptions,
+            log_format,
+        }
+    }
+}
+
+fn signal(env: &mut Env, signal: &str) -> Signal {
+    let exporters = env.words(
+        &format!("OTEL_{signal}_EXPORTER"),
+        &["otlp", "console", "none"],
+        DEFAULT_EXPORTER,
+    );
+    // The variable of the signal wins over the general one.
+    let own = format!("OTEL_EXPORTER_OTLP_{signal}_PROTOCOL");
+    let name = if env.get(&own).is_some() {
+        own.as_str()
+    } else {
+        "OTEL_EXPORTER_OTLP_PROTOCOL"
+    };
+    let protocol = match env.words(name, &["grpc", "http/protobuf"], "grpc").first() {
+        Some(&"http/protobuf") => Protocol::HttpProtobuf,
+        _ => Protocol::Grpc,
+    };
+    Signal {
+        otlp: exporters.contains(&"otlp").then_some(protocol),
+        console: exporters.contains(&"console"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(vars: &'static [(&'static str, &'static str)]) -> Env {
+        Env::new(move |name| {
+            vars.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn defaults_are_otlp_over_grpc_for_all_signals() {
+        let mut env = env(&[("OTEL_TRACES_EXPORTER", "")]); // empty counts as unset
+        let settings = Settings::read(&mut env);
+        let otlp = Signal {
+            otlp: Some(Protocol::Grpc),
+            console: false,
+        };
+        assert!(settings.enabled);
+        assert_eq!(
+            (settings.traces, settings.metrics, settings.logs),
+            (otlp, otlp, otlp)
+        );
+        assert_eq!(settings.propagators, ["tracecontext", "baggage"]);
+        assert_eq!(env.warnings, [""; 0]);
+    }
+
+    #[test]
+    fn lists_and_signal_variables_are_honoured() {
+        let settings = Settings::read(&mut env(&[
+            ("OTEL_TRACES_EXPORTER", "otlp, console"),
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc"),
+            ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "logs/dup"),
+        ]));
+        assert_eq!(
+            settings.traces,
+            Signal {
+                otlp: Some(Protocol::HttpProtobuf),
+                console: true
+            }
+        );
+        assert_eq!(
+            settings.metrics,
+            Signal {
+                otlp: None,
+                console: false
+            }
+        );
+        assert_eq!(
+            settings.logs,
+            Signal {
+                otlp: Some(Protocol::Grpc),
+                console: false
+            }
+        );
+        assert_eq!(settings.exceptions, ExceptionSignal::Both);
+    }
+
+    #[test]
+    fn a_bad_value_warns_with_what_is_allowed_and_uses_the_default() {
+        let mut env = env(&[
+            ("OTEL_TRACES_EXPORTER", "zipkin"),
+            ("OTEL_SDK_DISABLED", "maybe"),
+        ]);
+        let settings = Settings::read(&mut env);
+        assert!(settings.enabled);
+        assert_eq!(settings.traces.otlp, Some(Protocol::Grpc));
+        assert_eq!(
+            env.warnings,
+            [
+                r#"OTEL_SDK_DISABLED="maybe" is not understood; allowed: true, false; using false"#,
+                r#"OTEL_TRACES_EXPORTER="zipkin" is not understood; allowed: otlp, console, none; using otlp"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn either_switch_turns_telemetry_off() {
+        assert!(!Settings::read(&mut env(&[("OTEL_ENABLED", "false")])).enabled);
+        assert!(!Settings::read(&mut env(&[("OTEL_SDK_DISABLED", "TRUE")])).enabled);
+    }
+}
