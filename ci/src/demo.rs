@@ -86,7 +86,7 @@ impl fmt::Display for Story {
         writeln!(
             f,
             "{}\n{}\n",
-            headline("Log records"),
+            headline("Log records within a trace"),
             logs(&self.recordings)
         )?;
         writeln!(f, "{}", headline("Verdict"))?;
@@ -182,14 +182,22 @@ impl Story {
             .report
             .conformance
             .iter()
-            .map(|report| report.signals())
+            .map(|report| report.total().signals)
             .sum();
         lines.push(format!(
             "{} conforms   {signals} signals judged by the semantic conventions 1.44.0: {violations} violations",
             mark(violations == 0),
         ));
         if let Some(report) = self.report.conformance.first() {
-            lines.push(format!("\n{report}"));
+            let total = report.total();
+            let row = format!(
+                "             required {} · conditional {} · recommended {} ({} missing for a stated reason)",
+                total.required,
+                total.conditional,
+                total.recommended,
+                report.waived.len(),
+            );
+            lines.push(dim().apply_to(row).to_string());
         }
         if !self.report.passed() {
             lines.push(format!("\n{}", self.report));
@@ -287,7 +295,10 @@ fn log_line(log: &LogRecord, spans: &[Span]) -> String {
     };
     let text = |key: &str| log.attributes.get(key).map(|value| value.to_string());
     let what = match (text("exception.type"), text("exception.message")) {
-        (Some(kind), Some(message)) => format!("{} {kind}: {message}", log.event_name),
+        (Some(kind), Some(message)) => {
+            let kind = kind.rsplit("::").next().unwrap_or(&kind).to_owned();
+            format!("{kind}: {message}")
+        }
         _ => log.body.to_string(),
     };
     let what = console::truncate_str(what.lines().next().unwrap_or_default(), 52, "…").into_owned();

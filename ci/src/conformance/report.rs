@@ -21,6 +21,13 @@ impl Share {
     }
 }
 
+impl Share {
+    fn add(&mut self, other: Self) {
+        self.present += other.present;
+        self.demanded += other.demanded;
+    }
+}
+
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.demanded == 0 {
@@ -96,8 +103,17 @@ impl Report {
         self.tallies.entry(rule.to_owned()).or_default()
     }
 
-    pub fn signals(&self) -> usize {
-        self.tallies.values().map(|tally| tally.signals).sum()
+    /// All rules together.
+    pub fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        for tally in self.tallies.values() {
+            total.signals += tally.signals;
+            total.violations += tally.violations;
+            total.required.add(tally.required);
+            total.conditional.add(tally.conditional);
+            total.recommended.add(tally.recommended);
+        }
+        total
     }
 }
 
