@@ -2,6 +2,7 @@
 //! in `ci/contract/`, a file a step.
 
 mod recording;
+mod run;
 mod steps;
 
 pub use recording::{Plan, Recording, StepRecord, Transport, record};

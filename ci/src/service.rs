@@ -60,9 +60,15 @@ impl Service {
     /// # Errors
     /// When it cannot be started, ends early, or reports no address in time; the error quotes its last lines.
     pub async fn start(binary: &Path, env: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        Self::launch(Command::new(binary), env)
+            .await
+            .with_context(|| format!("starting {}", binary.display()))
+    }
+
+    async fn launch(mut command: Command, env: &BTreeMap<String, String>) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir().context("making a working directory")?;
         let begun = Instant::now();
-        let mut child = Command::new(binary)
+        let mut child = command
             .current_dir(directory.path())
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH".to_owned(), path)))
@@ -71,8 +77,7 @@ impl Service {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("starting {}", binary.display()))?;
+            .spawn()?;
 
         let output = Arc::new(Output::default());
         let stdout = child.stdout.take().context("the service's stdout")?;
@@ -208,27 +213,26 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     /// A shell script in place of a service.
-    fn script(text: &str) -> (TempDir, std::path::PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("service");
-        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        (directory, path)
+    async fn run(script: &str, env: &[(&str, &str)]) -> anyhow::Result<Service> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Service::launch(command, &env.collect()).await
     }
 
     const LISTENING: &str = r#"echo '{"message":"listening","address":"127.0.0.1:4321"}'"#;
 
     #[tokio::test]
     async fn learns_the_address_and_ends_by_sigterm() {
-        let (_directory, path) = script(&format!(
+        let script = format!(
             "trap 'echo bye; exit 0' TERM\necho noise\n{LISTENING}\nwhile :; do sleep 0.02; done"
-        ));
-        let service = Service::start(&path, &BTreeMap::new()).await.unwrap();
+        );
+        let service = run(&script, &[]).await.unwrap();
         assert_eq!(service.address().port(), 4321);
         service.terminate().unwrap();
         let ended = service.ended(Duration::from_secs(10)).await.unwrap();
@@ -238,16 +242,16 @@ mod tests {
 
     #[tokio::test]
     async fn an_early_end_quotes_the_output() {
-        let (_directory, path) = script("echo 'no database' >&2; exit 3");
-        let error = Service::start(&path, &BTreeMap::new()).await.unwrap_err();
+        let error = run("echo 'no database' >&2; exit 3", &[])
+            .await
+            .unwrap_err();
         assert!(format!("{error:#}").contains("exit status: 3"), "{error:#}");
     }
 
     #[tokio::test]
     async fn sees_only_the_environment_it_is_given() {
-        let (_directory, path) = script(&format!("env\npwd\nls -A\n{LISTENING}\nsleep 0.05"));
-        let env = BTreeMap::from([("PORT".to_owned(), "0".to_owned())]);
-        let service = Service::start(&path, &env).await.unwrap();
+        let script = format!("env\n{LISTENING}\nsleep 0.05");
+        let service = run(&script, &[("PORT", "0")]).await.unwrap();
         let ended = service.ended(Duration::from_secs(10)).await.unwrap();
         let names: Vec<_> = ended
             .lines

@@ -182,7 +182,16 @@ mod tests {
 
     async fn call(address: SocketAddr) -> anyhow::Result<Answer> {
         let headers = vec![("traceparent", "of the caller".to_owned())];
-        send(address, &Request { method: "GET", target: "/hello", headers, body: Vec::new() }).await
+        send(
+            address,
+            &Request {
+                method: "GET",
+                target: "/hello",
+                headers,
+                body: Vec::new(),
+            },
+        )
+        .await
     }
 
     #[tokio::test]
@@ -212,7 +221,10 @@ mod tests {
         let mut upstream = Upstream::start().await.unwrap();
         upstream.set(Mode::Hang).await.unwrap();
         let waiting = tokio::spawn(call(upstream.address()));
-        upstream.wait_for_calls(1, Duration::from_secs(5)).await.unwrap();
+        upstream
+            .wait_for_calls(1, Duration::from_secs(5))
+            .await
+            .unwrap();
         assert!(!waiting.is_finished());
         upstream.set(Mode::Answer(200)).await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap().status, 200);

@@ -86,6 +86,20 @@ fn services_join_a_parent_workspace() {
         .flat_map(|name| [name.clone(), format!("{name}-telemetry")])
         .collect();
     assert_eq!(packages, expected.iter().map(String::as_str).collect());
+
+    // Two libraries of one name would overwrite each other in `target/`, and fail `cargo doc`.
+    let mut libraries: Vec<_> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|package| package["targets"].as_array().unwrap())
+        .filter(|target| target["kind"][0] == "lib")
+        .map(|target| target["name"].as_str().unwrap())
+        .collect();
+    libraries.sort_unstable();
+    let distinct = libraries.len();
+    libraries.dedup();
+    assert_eq!(libraries.len(), distinct, "{libraries:?}");
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! Starting and stopping, the same for every web framework.
 
-use std::net::SocketAddr;
+use std::{
+    io::{IsTerminal as _, stdout},
+    net::SocketAddr,
+};
 
-/// Says where the service listens, and how to see a first trace.
+/// Says where the service listens, and to a person how to see a first trace.
 pub fn announce(address: SocketAddr) {
     tracing::info!(%address, "listening");
-    tracing::info!("try: curl -i 'http://{address}/products?q=lamp'");
+    if stdout().is_terminal() {
+        tracing::info!("try: curl -i 'http://{address}/products?q=lamp'");
+    }
 }
 
 /// Waits until the process is told to stop, by SIGTERM (containers, service managers) or Ctrl-C.

@@ -60,7 +60,10 @@ fn contracts() -> Result<()> {
     }
     drop(progress);
     for path in &changed {
-        println!("{} changed", path.strip_prefix(root()).unwrap_or(path).display());
+        println!(
+            "{} changed",
+            path.strip_prefix(root()).unwrap_or(path).display()
+        );
     }
     println!("{} files of the contract changed", changed.len());
     Ok(())

@@ -153,25 +153,26 @@ fn refuse_checkout(destination: &Path) -> Result<()> {
     Ok(())
 }
 
-/// As cargo-generate does it: not inside another repository or workspace.
+/// As cargo-generate does it: not inside another project or repository.
 fn git_init(project: &Path) {
-    let git = |arguments: &[&str]| {
-        let mut command = Command::new("git");
-        command
-            .args(arguments)
-            .current_dir(project)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    if git(&["rev-parse", "--is-inside-work-tree"]) {
+    let inside = |folder: &Path| folder.join("Cargo.toml").exists();
+    if project.ancestors().skip(1).any(inside) || git(project, &["rev-parse", "--git-dir"]) {
         return;
     }
-    if !git(&["init", "--quiet"]) {
+    if !git(project, &["init", "--quiet"]) {
         eprintln!(
             "git could not initialise a repository in {}; the project itself is complete",
             project.display()
         );
     }
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> bool {
+    let mut command = Command::new("git");
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }

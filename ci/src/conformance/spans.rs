@@ -201,7 +201,9 @@ fn database(span: &Span, say: &mut impl FnMut(String)) {
         say("`error.type` is not the database's code".to_owned());
     }
     // A parameterised text is sent as it is; one without placeholders must be sanitised.
-    if attribute("db.query.text").is_some_and(|text| text.contains('\'') && !text.contains(['?', '$'])) {
+    if attribute("db.query.text")
+        .is_some_and(|text| text.contains('\'') && !text.contains(['?', '$']))
+    {
         say("`db.query.text` holds a literal".to_owned());
     }
 }

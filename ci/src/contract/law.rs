@@ -157,7 +157,10 @@ fn console(recording: &Recording, breaches: &mut Vec<String>) {
     let mut with_errors = BTreeSet::new();
     for line in &recording.ended.lines {
         let log: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        if ["timestamp", "level", "target", "message"].iter().any(|key| !log[key].is_string()) {
+        if ["timestamp", "level", "target", "message"]
+            .iter()
+            .any(|key| !log[key].is_string())
+        {
             breaches.push(format!("not a JSON log line: {line}"));
         }
         if log["level"] == "ERROR" {
@@ -165,11 +168,24 @@ fn console(recording: &Recording, breaches: &mut Vec<String>) {
         }
     }
     for record in recording.steps.iter().filter(|record| record.step.raises) {
-        if record.trace_id.as_ref().is_none_or(|trace| !with_errors.contains(trace)) {
-            breaches.push(format!("{}: no log line on the console names its trace", record.step.name));
+        if record
+            .trace_id
+            .as_ref()
+            .is_none_or(|trace| !with_errors.contains(trace))
+        {
+            breaches.push(format!(
+                "{}: no log line on the console names its trace",
+                record.step.name
+            ));
         }
     }
-    breaches.extend(recording.ended.errors.iter().map(|line| format!("on stderr: {line}")));
+    breaches.extend(
+        recording
+            .ended
+            .errors
+            .iter()
+            .map(|line| format!("on stderr: {line}")),
+    );
 }
 
 #[cfg(test)]
@@ -187,24 +203,52 @@ mod tests {
     /// The step `user-found` as it must go, its answer and its spans.
     fn recording() -> Recording {
         let (server, inner, database) = samples::trace();
-        let step = steps().into_iter().find(|step| step.name == "user-found").unwrap();
+        let step = steps()
+            .into_iter()
+            .find(|step| step.name == "user-found")
+            .unwrap();
         let response = format!("00-{}-{}-01", server.trace_id, server.span_id);
         let headers = BTreeMap::from([
             ("traceresponse".to_owned(), response.clone()),
-            ("server-timing".to_owned(), format!("traceparent;desc=\"{response}\"")),
+            (
+                "server-timing".to_owned(),
+                format!("traceparent;desc=\"{response}\""),
+            ),
         ]);
-        let answer = Answer { status: 200, headers, body: Vec::new(), took: Duration::ZERO };
+        let answer = Answer {
+            status: 200,
+            headers,
+            body: Vec::new(),
+            took: Duration::ZERO,
+        };
         let trace_id = Some(server.trace_id.clone());
         let line = r#"{"timestamp":"now","level":"INFO","target":"service","message":"listening"}"#;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         Recording {
-            parts: Parts { db: true, client: true },
+            parts: Parts {
+                db: true,
+                client: true,
+            },
             transport: Transport::Grpc,
-            steps: vec![StepRecord { step, trace_id, remote_parent: None, answer: Some(answer), call: None }],
-            received: Received { spans: vec![server, inner, database], ..Received::default() },
+            steps: vec![StepRecord {
+                step,
+                trace_id,
+                remote_parent: None,
+                answer: Some(answer),
+                call: None,
+            }],
+            received: Received {
+                spans: vec![server, inner, database],
+                ..Received::default()
+            },
             spans_before_stop: 0,
             started_in: Duration::ZERO,
-            ended: Ended { took: Duration::ZERO, code: Some(0), lines: vec![line.to_owned()], errors: Vec::new() },
+            ended: Ended {
+                took: Duration::ZERO,
+                code: Some(0),
+                lines: vec![line.to_owned()],
+                errors: Vec::new(),
+            },
             service: address,
             upstream: address,
             secret: SECRET,
@@ -225,11 +269,20 @@ mod tests {
     #[test]
     fn lost_spans_are_seen() {
         let without_server = breaches_after(|run| drop(run.received.spans.remove(0)));
-        assert!(without_server.contains("user-found: 0 server spans instead of 1"), "{without_server}");
+        assert!(
+            without_server.contains("user-found: 0 server spans instead of 1"),
+            "{without_server}"
+        );
         let without_inner = breaches_after(|run| drop(run.received.spans.remove(1)));
-        assert!(without_inner.contains("the parent of CLIENT SELECT users is not in the trace"), "{without_inner}");
+        assert!(
+            without_inner.contains("the parent of CLIENT SELECT users is not in the trace"),
+            "{without_inner}"
+        );
         let untraced = breaches_after(|run| run.steps[0].step.leaves = Leaves::Nothing);
-        assert!(untraced.contains("3 spans, where none may be"), "{untraced}");
+        assert!(
+            untraced.contains("3 spans, where none may be"),
+            "{untraced}"
+        );
     }
 
     #[test]
@@ -240,10 +293,16 @@ mod tests {
                 answer.headers.insert(header.to_owned(), value.to_owned());
             })
         };
-        assert!(change("traceresponse", "00-other-span-01").contains("traceresponse is `00-other-span-01`"));
+        assert!(
+            change("traceresponse", "00-other-span-01")
+                .contains("traceresponse is `00-other-span-01`")
+        );
         assert!(change("server-timing", "").contains("server-timing is ``"));
         let no_problem = breaches_after(|run| run.steps[0].answer.as_mut().unwrap().status = 404);
-        assert!(no_problem.contains("a 404 without a problem that names the trace"), "{no_problem}");
+        assert!(
+            no_problem.contains("a 404 without a problem that names the trace"),
+            "{no_problem}"
+        );
     }
 
     #[test]
@@ -252,9 +311,14 @@ mod tests {
         assert!(name.contains("a secret is in name or status"), "{name}");
         let attribute = breaches_after(|run| {
             let span = run.received.spans.remove(0);
-            run.received.spans.insert(0, span.with("url.query", format!("sig={SECRET}").as_str()));
+            run.received
+                .spans
+                .insert(0, span.with("url.query", format!("sig={SECRET}").as_str()));
         });
-        assert!(attribute.contains("a secret is in url.query of span GET /users/{id}"), "{attribute}");
+        assert!(
+            attribute.contains("a secret is in url.query of span GET /users/{id}"),
+            "{attribute}"
+        );
         let console = breaches_after(|run| run.ended.errors.push(SECRET.to_owned()));
         assert!(console.contains("a secret is on the console"), "{console}");
     }
@@ -267,7 +331,10 @@ mod tests {
     #[test]
     fn an_exception_leaves_a_log_line_of_its_trace() {
         let silent = breaches_after(|run| run.steps[0].step.raises = true);
-        assert!(silent.contains("user-found: no log line on the console names its trace"), "{silent}");
+        assert!(
+            silent.contains("user-found: no log line on the console names its trace"),
+            "{silent}"
+        );
         let told = breaches_after(|run| {
             run.steps[0].step.raises = true;
             let trace = run.steps[0].trace_id.clone().unwrap();

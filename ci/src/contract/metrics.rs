@@ -23,7 +23,11 @@ pub fn metrics(points: &[MetricPoint]) -> Rendered {
             Measure::Histogram { count, .. } => *count as f64,
             Measure::Number(number) => *number,
         };
-        let key = (file_of(point), point.name.as_str(), shown(&point.attributes));
+        let key = (
+            file_of(point),
+            point.name.as_str(),
+            shown(&point.attributes),
+        );
         let line = lines.entry(key).or_insert(Line { point, value: 0.0 });
         line.value += value;
     }
@@ -49,7 +53,9 @@ pub fn metrics(points: &[MetricPoint]) -> Rendered {
 pub fn at_the_end(points: &[MetricPoint]) -> Vec<&MetricPoint> {
     let mut last: BTreeMap<(&str, String), &MetricPoint> = BTreeMap::new();
     for point in points {
-        let kept = last.entry((&point.name, format!("{:?}", point.attributes))).or_insert(point);
+        let kept = last
+            .entry((&point.name, format!("{:?}", point.attributes)))
+            .or_insert(point);
         if kept.time <= point.time {
             *kept = point;
         }
@@ -59,8 +65,19 @@ pub fn at_the_end(points: &[MetricPoint]) -> Vec<&MetricPoint> {
 
 fn head(text: &mut String, point: &MetricPoint) {
     let gap = if text.is_empty() { "" } else { "\n" };
-    let MetricPoint { name, instrument, unit, temporality, scope, .. } = point;
-    let _ = writeln!(text, "{gap}METRIC {name} {instrument} {unit} {temporality:?} [{}]", scope.name);
+    let MetricPoint {
+        name,
+        instrument,
+        unit,
+        temporality,
+        scope,
+        ..
+    } = point;
+    let _ = writeln!(
+        text,
+        "{gap}METRIC {name} {instrument} {unit} {temporality:?} [{}]",
+        scope.name
+    );
     if let Measure::Histogram { bounds, .. } = &point.measure {
         let _ = writeln!(text, "  bounds {bounds:?}");
     }
@@ -71,17 +88,30 @@ fn shown(attributes: &Attributes) -> String {
         .iter()
         .map(|(key, value)| format!("{key}={}", normal::attribute(key, value, attributes)));
     let text = pairs.collect::<Vec<_>>().join(" ");
-    if text.is_empty() { "(no attributes)".to_owned() } else { text }
+    if text.is_empty() {
+        "(no attributes)".to_owned()
+    } else {
+        text
+    }
 }
 
 /// By the part of the service that measures it, or whose route was asked for.
 fn file_of(point: &MetricPoint) -> &'static str {
-    let route = point.attributes.get("http.route").and_then(Value::as_str).unwrap_or_default();
+    let route = point
+        .attributes
+        .get("http.route")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if point.name.starts_with("db.") || route.starts_with("/users") {
         "metrics.db.txt"
     } else if point.name.starts_with("http.client.") || route.starts_with("/external") {
         "metrics.client.txt"
-    } else if point.attributes.get("http.request.method").and_then(Value::as_str) == Some("POST") {
+    } else if point
+        .attributes
+        .get("http.request.method")
+        .and_then(Value::as_str)
+        == Some("POST")
+    {
         // Both of the above post, and nothing else: without a route there is no telling which it was.
         "metrics.post.txt"
     } else {
@@ -110,11 +140,19 @@ mod tests {
             *count = 4;
         }
         let mut other_port = early.clone();
-        other_port.attributes.insert("server.port".to_owned(), 2.into());
+        other_port
+            .attributes
+            .insert("server.port".to_owned(), 2.into());
         let files = metrics(&[late, early, other_port]);
         let text = &files["metrics.db.txt"];
-        assert!(text.starts_with("METRIC http.server.request.duration histogram s Cumulative"), "{text}");
-        assert!(text.contains("server.port=<server.port> url.scheme=http -> 5 times\n"), "{text}");
+        assert!(
+            text.starts_with("METRIC http.server.request.duration histogram s Cumulative"),
+            "{text}"
+        );
+        assert!(
+            text.contains("server.port=<server.port> url.scheme=http -> 5 times\n"),
+            "{text}"
+        );
         assert_eq!(files.len(), 1);
     }
 }

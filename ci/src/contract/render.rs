@@ -208,9 +208,17 @@ fn log(text: &mut String, record: &LogRecord, within: Option<&Span>) {
 
 /// The module that wrote it; the program's own is called as the user called the project.
 fn scope_of(record: &LogRecord) -> &str {
-    let service = record.resource.attributes.get("service.name").and_then(Value::as_str);
+    let service = record
+        .resource
+        .attributes
+        .get("service.name")
+        .and_then(Value::as_str);
     let is_own = service.is_some_and(|name| name.replace('-', "_") == record.scope.name);
-    if is_own { "<service.name>" } else { &record.scope.name }
+    if is_own {
+        "<service.name>"
+    } else {
+        &record.scope.name
+    }
 }
 
 fn attributes(text: &mut String, all: &Attributes, depth: usize) {

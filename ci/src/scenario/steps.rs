@@ -63,9 +63,13 @@ fn users() -> Vec<Step> {
 
 fn products() -> Vec<Step> {
     vec![
-        Step::new("search", "GET", "/products?q=lamp&category=lighting&limit=5")
-            .by_database()
-            .short(),
+        Step::new(
+            "search",
+            "GET",
+            "/products?q=lamp&category=lighting&limit=5",
+        )
+        .by_database()
+        .short(),
         Step::new("search-all", "GET", "/products").by_database(),
         Step::new("search-bad-limit", "GET", "/products?limit=0").status(400),
         Step::new("panic", "GET", PANIC_TARGET)

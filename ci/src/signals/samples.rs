@@ -135,8 +135,8 @@ pub fn duration() -> MetricPoint {
         measure: Measure::Histogram {
             count: 1,
             sum: 0.001,
-            buckets: vec![0; bounds.len() + 1],
             bounds,
+            buckets,
         },
         scope: scope_named("telemetry.http_server"),
         resource: resource(),

@@ -296,3 +296,23 @@ fn new_leaves_a_repository_or_none_as_it_is_told() {
         );
     }
 }
+
+/// As in a container.
+#[test]
+fn no_variable_needs_to_name_the_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Program::new().command(folder.path(), &["--silent", "--name", NAME]);
+    for name in [
+        "CARGO_NAME",
+        "GIT_AUTHOR_NAME",
+        "GIT_COMMITTER_NAME",
+        "USER",
+        "USERNAME",
+        "NAME",
+    ] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    expect(DEFAULT, &folder.path().join(NAME));
+}

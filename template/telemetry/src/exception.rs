@@ -135,6 +135,8 @@ pub(crate) fn install_panic_hook() {
             .location()
             .map(|place| format!("at {place}\n"))
             .unwrap_or_default();
+        // The span's owner adds `error.type`: the server's layer does, from the response.
+        Context::map_current(|context| context.span().set_status(Status::error("panic")));
         emit("panic", message, with_backtrace(place));
     }));
 }

@@ -67,6 +67,7 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
         tracing::warn!("telemetry::init was called again; the first pipeline stays");
         return Ok(Telemetry { pipeline: None });
     }
+    choose_crypto();
     let mut env = Env::from_process();
     let settings = Settings::read(&mut env);
     let resource = resource::detect(&service, &mut env);
@@ -85,15 +86,18 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
     })
 }
 
+/// One crypto library for every TLS client of the process, the service's own included. An error means that one was
+/// chosen before us, which is as good.
+pub(crate) fn choose_crypto() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Makes `pipeline` the process's: global providers, propagators, and the subscriber with its log lines on `console`.
 pub(crate) fn start(
     pipeline: Arc<Pipeline>,
     settings: &Settings,
     console: BoxMakeWriter,
 ) -> Result<(), InitError> {
-    // The one crypto library of every TLS client here, the service's own included. An error means that one was chosen
-    // before us, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let targets = logs::targets();
     let subscriber = Registry::default()
         .with(

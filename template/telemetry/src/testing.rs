@@ -39,6 +39,7 @@ type Spans = Arc<Mutex<HashMap<TraceId, Vec<SpanData>>>>;
 
 // One pipeline for the process, as in the service itself.
 static SPANS: LazyLock<Spans> = LazyLock::new(|| {
+    guard::choose_crypto();
     let spans = Spans::default();
     let traces = SdkTracerProvider::builder()
         .with_resource(Resource::builder_empty().build())

@@ -1,0 +1,165 @@
+//! The steps as they are carried out.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use tokio::net::TcpStream;
+
+use super::{Leaves, Outcome, Parent, Step, StepRecord};
+use crate::client::{self, Answer};
+use crate::receiver::{Received, Receiver};
+use crate::service::Service;
+use crate::signals::Kind;
+use crate::upstream::{Mode, Upstream};
+
+/// The wait for anything that takes milliseconds when all is well.
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A scenario under way.
+pub(super) struct Run<'a> {
+    service: &'a Service,
+    pub(super) upstream: Upstream,
+    pub(super) records: Vec<StepRecord>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(service: &'a Service, upstream: Upstream) -> Self {
+        Self {
+            service,
+            upstream,
+            records: Vec::new(),
+        }
+    }
+
+    pub(super) async fn step(&mut self, step: Step) -> anyhow::Result<()> {
+        let address = self.service.address();
+        let (request, parent) = with_parent(&step, self.records.len());
+        self.upstream.set(step.upstream).await?;
+        let calls = self.upstream.calls();
+        let answer = match step.outcome {
+            Outcome::Status(_) => Some(client::send(address, &request).await?),
+            Outcome::Cancelled => {
+                let reached = self.upstream.wait_for_calls(calls + 1, DEADLINE);
+                client::abandon(address, &request, reached).await?;
+                None
+            }
+            Outcome::Drained(_) => bail!("is not an ordinary step"),
+        };
+        self.keep(step, parent, answer, calls)
+    }
+
+    /// Sends a request, SIGTERM while it hangs, and lets it go on when the service accepts nobody else.
+    pub(super) async fn drained(&mut self, step: Step) -> anyhow::Result<()> {
+        let address = self.service.address();
+        let (request, parent) = with_parent(&step, self.records.len());
+        self.upstream.set(step.upstream).await?;
+        let calls = self.upstream.calls();
+        let under_way = tokio::spawn(async move { client::send(address, &request).await });
+        self.upstream.wait_for_calls(calls + 1, DEADLINE).await?;
+        self.service.terminate()?;
+        closed(address).await?;
+        self.upstream.set(Mode::Answer(200)).await?;
+        let answer = under_way.await??;
+        self.keep(step, parent, Some(answer), calls)
+    }
+
+    fn keep(
+        &mut self,
+        step: Step,
+        parent: Option<(String, String)>,
+        answer: Option<Answer>,
+        calls: usize,
+    ) -> anyhow::Result<()> {
+        if let (Some(answer), Outcome::Status(status) | Outcome::Drained(status)) =
+            (&answer, step.outcome)
+        {
+            let body = String::from_utf8_lossy(&answer.body);
+            ensure!(
+                answer.status == status,
+                "answered {} instead of {status}: {body}",
+                answer.status
+            );
+        }
+        let (trace_id, remote_parent) = match parent {
+            Some((trace, span)) => (Some(trace), Some(span)),
+            None => (
+                answer
+                    .as_ref()
+                    .and_then(Answer::trace_id)
+                    .map(str::to_owned),
+                None,
+            ),
+        };
+        ensure!(
+            trace_id.is_some() || step.leaves == Leaves::Nothing,
+            "the answer has no `traceresponse` header",
+        );
+        self.records.push(StepRecord {
+            step,
+            trace_id,
+            remote_parent,
+            answer,
+            call: self.upstream.headers(calls),
+        });
+        Ok(())
+    }
+
+    /// Waits until each trace has its server span.
+    pub(super) async fn wait_for_spans(&self, receiver: &Receiver) -> anyhow::Result<()> {
+        let traces: Vec<_> = self
+            .records
+            .iter()
+            .filter(|record| matches!(record.step.leaves, Leaves::Trace | Leaves::TraceByDatabase))
+            .filter_map(|record| record.trace_id.as_deref())
+            .collect();
+        let arrived = |all: &Received| {
+            traces.iter().all(|trace| {
+                all.spans
+                    .iter()
+                    .any(|span| span.trace_id == **trace && span.kind == Kind::Server)
+            })
+        };
+        receiver
+            .store()
+            .wait_for("the server span of each step", DEADLINE, arrived)
+            .await
+    }
+}
+
+/// The request with its `traceparent`, and the trace and span ids in it when they are valid.
+fn with_parent(step: &Step, index: usize) -> (client::Request, Option<(String, String)>) {
+    let mut request = step.request.clone();
+    let parent = match step.parent {
+        Parent::None => None,
+        Parent::Garbage(text) => {
+            request.headers.push(("traceparent", text.to_owned()));
+            None
+        }
+        Parent::Remote { sampled } => {
+            let (trace, span) = (format!("5ce1{index:028x}"), format!("c11e{index:012x}"));
+            request.headers.push((
+                "traceparent",
+                format!("00-{trace}-{span}-0{}", u8::from(sampled)),
+            ));
+            request
+                .headers
+                .push(("tracestate", "vendor=kept".to_owned()));
+            Some((trace, span))
+        }
+    };
+    (request, parent)
+}
+
+/// Waits until nobody listens on `address` any more. The system tells nobody, so this has to ask again and again.
+async fn closed(address: SocketAddr) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while TcpStream::connect(address).await.is_ok() {
+        ensure!(
+            begun.elapsed() < DEADLINE,
+            "still accepts connections {DEADLINE:?} after SIGTERM"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
