@@ -101,26 +101,25 @@ pub async fn abandon(
     }
 }
 
-/// Sends bytes that need not be HTTP, and returns the status of the answer.
+/// Sends a request without a body whose headers may hold what HTTP forbids, and returns the status of the answer.
 ///
 /// # Errors
 /// When there is no status line in time.
-pub async fn send_raw(address: SocketAddr, bytes: &[u8]) -> anyhow::Result<u16> {
+pub async fn send_raw(address: SocketAddr, request: &Request) -> anyhow::Result<u16> {
+    let mut head = format!("{} {} HTTP/1.1\r\nhost: {address}\r\n", request.method, request.target);
+    for (name, value) in &request.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("connection: close\r\n\r\n");
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(bytes).await?;
+        stream.write_all(head.as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         let answer = String::from_utf8_lossy(&answer);
-        answer
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .context("no status line")
+        answer.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status line")
     };
-    timeout(DEADLINE, exchange)
-        .await
-        .with_context(|| format!("no answer in {DEADLINE:?}"))?
+    timeout(DEADLINE, exchange).await.with_context(|| format!("no answer in {DEADLINE:?}"))?
 }
 
 impl Request {

@@ -13,8 +13,9 @@ use crate::signals::Span;
 use crate::waterfall::{dim, duration, waterfall};
 use tables::{logs, metrics};
 
-/// The requests whose traces are drawn; a stack has those of them that it has the parts for.
-const HEADLINES: [&str; 4] = ["user-found", "search", "external-ok", "external-error"];
+/// The requests whose traces are drawn: the first few that the stack has the parts for.
+const HEADLINES: [&str; 5] = ["user-found", "search", "external-ok", "external-error", "panic"];
+const DRAWN: usize = 4;
 
 /// How long the steps before the telemetry took.
 #[derive(Clone, Copy, Debug, Default)]

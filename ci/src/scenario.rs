@@ -6,7 +6,7 @@ mod run;
 mod steps;
 
 pub use recording::{Plan, Recording, StepRecord, Transport, record};
-pub use steps::{SECRET, steps};
+pub use steps::{SECRET, SESSION, steps};
 
 use crate::client::Request;
 use crate::stacks::Stack;
@@ -42,6 +42,8 @@ pub enum Outcome {
     Status(u16),
     /// The client hangs up while the upstream is silent.
     Cancelled,
+    /// The HTTP library refuses it with this status, before any of the service's code sees it.
+    Refused(u16),
     /// The service is told to stop while the upstream is silent, and answers with this status all the same.
     Drained(u16),
 }

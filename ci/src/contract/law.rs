@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::client::Answer;
-use crate::scenario::{Leaves, Recording, StepRecord};
+use crate::scenario::{Leaves, Recording, SESSION, StepRecord};
 use crate::signals::{Attributes, Kind, Span};
 
 /// One sentence for each breach.
@@ -14,6 +14,7 @@ pub fn breaches(recording: &Recording) -> Vec<String> {
         let spans = spans_of(record, recording);
         server_spans(record, &spans, &mut say);
         parents(record, &spans, &mut say);
+        session(record, &spans, &mut say);
         if let Some(answer) = &record.answer {
             self::answer(record, answer, &spans, &mut say);
         }
@@ -70,6 +71,20 @@ fn parents(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
                 "the parent of {} {} is not in the trace",
                 span.kind, span.name
             ));
+        }
+    }
+}
+
+/// The session that the request names is on every span of its trace; one that is not valid is on none.
+fn session(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
+    let headers = &record.step.request.headers;
+    let sent = headers.iter().find(|(name, _)| *name == "x-session-id").map(|(_, id)| id.as_str());
+    let valid = sent.filter(|id| *id == SESSION);
+    for span in spans {
+        match (valid, span.string("session.id")) {
+            (Some(sent), got) if got != Some(sent) => say(format!("the session is not on {} {}", span.kind, span.name)),
+            (None, Some(_)) => say(format!("a session is on {} {}, although none was sent", span.kind, span.name)),
+            _ => {}
         }
     }
 }
@@ -189,159 +204,4 @@ fn console(recording: &Recording, breaches: &mut Vec<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::net::{Ipv4Addr, SocketAddr};
-    use std::time::Duration;
-
-    use super::*;
-    use crate::receiver::Received;
-    use crate::scenario::{Parts, SECRET, Transport, steps};
-    use crate::service::Ended;
-    use crate::signals::samples;
-
-    /// The step `user-found` as it must go, its answer and its spans.
-    fn recording() -> Recording {
-        let (server, inner, database) = samples::trace();
-        let step = steps()
-            .into_iter()
-            .find(|step| step.name == "user-found")
-            .unwrap();
-        let response = format!("00-{}-{}-01", server.trace_id, server.span_id);
-        let headers = BTreeMap::from([
-            ("traceresponse".to_owned(), response.clone()),
-            (
-                "server-timing".to_owned(),
-                format!("traceparent;desc=\"{response}\""),
-            ),
-        ]);
-        let answer = Answer {
-            status: 200,
-            headers,
-            body: Vec::new(),
-            took: Duration::ZERO,
-        };
-        let trace_id = Some(server.trace_id.clone());
-        let line = r#"{"timestamp":"now","level":"INFO","target":"service","message":"listening"}"#;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        Recording {
-            parts: Parts {
-                db: true,
-                client: true,
-            },
-            transport: Transport::Grpc,
-            steps: vec![StepRecord {
-                step,
-                trace_id,
-                remote_parent: None,
-                answer: Some(answer),
-                call: None,
-            }],
-            received: Received {
-                spans: vec![server, inner, database],
-                ..Received::default()
-            },
-            spans_before_stop: 0,
-            started_in: Duration::ZERO,
-            ended: Ended {
-                took: Duration::ZERO,
-                code: Some(0),
-                lines: vec![line.to_owned()],
-                errors: Vec::new(),
-            },
-            service: address,
-            upstream: address,
-            secret: SECRET,
-        }
-    }
-
-    fn breaches_after(change: impl FnOnce(&mut Recording)) -> String {
-        let mut recording = recording();
-        change(&mut recording);
-        breaches(&recording).join("\n")
-    }
-
-    #[test]
-    fn a_good_run_breaks_nothing() {
-        assert_eq!(breaches_after(|_| {}), "");
-    }
-
-    #[test]
-    fn lost_spans_are_seen() {
-        let without_server = breaches_after(|run| drop(run.received.spans.remove(0)));
-        assert!(
-            without_server.contains("user-found: 0 server spans instead of 1"),
-            "{without_server}"
-        );
-        let without_inner = breaches_after(|run| drop(run.received.spans.remove(1)));
-        assert!(
-            without_inner.contains("the parent of CLIENT SELECT users is not in the trace"),
-            "{without_inner}"
-        );
-        let untraced = breaches_after(|run| run.steps[0].step.leaves = Leaves::Nothing);
-        assert!(
-            untraced.contains("3 spans, where none may be"),
-            "{untraced}"
-        );
-    }
-
-    #[test]
-    fn the_answer_must_lead_to_the_trace() {
-        let change = |header: &'static str, value: &'static str| {
-            breaches_after(|run| {
-                let answer = run.steps[0].answer.as_mut().unwrap();
-                answer.headers.insert(header.to_owned(), value.to_owned());
-            })
-        };
-        assert!(
-            change("traceresponse", "00-other-span-01")
-                .contains("traceresponse is `00-other-span-01`")
-        );
-        assert!(change("server-timing", "").contains("server-timing is ``"));
-        let no_problem = breaches_after(|run| run.steps[0].answer.as_mut().unwrap().status = 404);
-        assert!(
-            no_problem.contains("a 404 without a problem that names the trace"),
-            "{no_problem}"
-        );
-    }
-
-    #[test]
-    fn secrets_are_found_wherever_they_are() {
-        let name = breaches_after(|run| run.received.spans[0].name.push_str(SECRET));
-        assert!(name.contains("a secret is in name or status"), "{name}");
-        let attribute = breaches_after(|run| {
-            let span = run.received.spans.remove(0);
-            run.received
-                .spans
-                .insert(0, span.with("url.query", format!("sig={SECRET}").as_str()));
-        });
-        assert!(
-            attribute.contains("a secret is in url.query of span GET /users/{id}"),
-            "{attribute}"
-        );
-        let console = breaches_after(|run| run.ended.errors.push(SECRET.to_owned()));
-        assert!(console.contains("a secret is on the console"), "{console}");
-    }
-
-    #[test]
-    fn the_console_speaks_json() {
-        let plain = breaches_after(|run| run.ended.lines.push("listening".to_owned()));
-        assert!(plain.contains("not a JSON log line: listening"), "{plain}");
-    }
-    #[test]
-    fn an_exception_leaves_a_log_line_of_its_trace() {
-        let silent = breaches_after(|run| run.steps[0].step.raises = true);
-        assert!(
-            silent.contains("user-found: no log line on the console names its trace"),
-            "{silent}"
-        );
-        let told = breaches_after(|run| {
-            run.steps[0].step.raises = true;
-            let trace = run.steps[0].trace_id.clone().unwrap();
-            run.ended.lines.push(format!(
-                r#"{{"timestamp":"now","level":"ERROR","target":"t","message":"exception","trace_id":"{trace}"}}"#
-            ));
-        });
-        assert_eq!(told, "");
-    }
-}
+mod tests;

@@ -44,6 +44,11 @@ impl<'a> Run<'a> {
                 client::abandon(address, &request, reached).await?;
                 None
             }
+            Outcome::Refused(status) => {
+                let answered = client::send_raw(address, &request).await?;
+                ensure!(answered == status, "answered {answered} instead of {status}");
+                None
+            }
             Outcome::Drained(_) => bail!("is not an ordinary step"),
         };
         self.keep(step, parent, answer, calls)

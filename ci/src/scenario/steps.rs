@@ -9,7 +9,7 @@ use crate::upstream::Mode;
 pub const SECRET: &str = "s3cr3t-canary";
 
 /// A session id as a browser would send it; on every request that does not test another.
-const SESSION: &str = "session-0042";
+pub const SESSION: &str = "session-0042";
 
 /// More than the 8192 bytes that W3C Baggage allows.
 const BAGGAGE_LIMIT: usize = 9_000;
@@ -118,6 +118,9 @@ fn session() -> Vec<Step> {
         step("session-absent").no_header("x-session-id"),
         hostile("session-too-long", &SECRET.repeat(800)),
         hostile("session-control-character", &format!("{SECRET}\tx")),
+        hostile("session-forbidden-character", &format!("{SECRET}\u{1}"))
+            .outcome(Outcome::Refused(400))
+            .leaves(Leaves::Nothing),
         hostile("session-not-ascii", &format!("{SECRET}\u{e9}")),
         hostile("session-markup", &format!("<b>{SECRET}</b>")),
     ]

@@ -44,12 +44,7 @@ impl Env {
             Some("true" | "1" | "yes" | "on") => true,
             Some("false" | "0" | "no" | "off") => false,
             Some(other) => {
-                self.warn(
-                    name,
-                    other,
-                    "true, false",
-                    if default { "true" } else { "false" },
-                );
+                self.warn(name, other, "true, false");
                 default
             }
         }
@@ -63,12 +58,7 @@ impl Env {
             .parse()
             .map(Duration::from_millis)
             .unwrap_or_else(|_| {
-                self.warn(
-                    name,
-                    &value,
-                    "milliseconds as a whole number",
-                    &default.as_millis().to_string(),
-                );
+                self.warn(name, &value, "milliseconds as a whole number");
                 default
             })
     }
@@ -93,17 +83,17 @@ impl Env {
             {
                 Some(known) => words.push(*known),
                 None => {
-                    self.warn(name, word, &allowed.join(", "), default);
-                    return default.split(',').collect();
+                    self.warn(name, word, &allowed.join(", "));
+                    return default.split_terminator(',').collect();
                 }
             }
         }
         words
     }
 
-    fn warn(&mut self, name: &str, value: &str, allowed: &str, used: &str) {
+    fn warn(&mut self, name: &str, value: &str, allowed: &str) {
         self.warnings.push(format!(
-            "{name}={value:?} is not understood; allowed: {allowed}; using {used}"
+            "{name}={value:?} is not understood and ignored; allowed: {allowed}"
         ));
     }
 }
@@ -120,11 +110,19 @@ const ENDPOINTS: [&str; 4] = [
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
     "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
 ];
-static VOID: OnceLock<Vec<String>> = OnceLock::new();
+static VOID: OnceLock<Vec<&'static str>> = OnceLock::new();
 
 fn is_void(name: &str) -> bool {
-    VOID.get()
-        .is_some_and(|void| void.iter().any(|line| line == name))
+    VOID.get().is_some_and(|void| void.contains(&name))
+}
+
+/// Which lines of the file do not count, by what the process environment has set.
+fn void(is_set: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    if ENDPOINTS.iter().any(|name| is_set(name)) {
+        EXPORTERS.into_iter().filter(|name| !is_set(name)).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Loads `.env` from the current directory or one above it, for development: the process environment wins, and an OTLP
@@ -135,13 +133,7 @@ fn is_void(name: &str) -> bool {
 /// # Errors
 /// When the file cannot be read or a line of it is malformed.
 pub fn load_dotenv() -> Result<Option<PathBuf>, dotenvy::Error> {
-    if ENDPOINTS.iter().any(|name| is_set(name)) {
-        let void = EXPORTERS
-            .iter()
-            .filter(|name| !is_set(name))
-            .map(|&name| name.to_owned());
-        VOID.get_or_init(|| void.collect());
-    }
+    VOID.get_or_init(|| void(is_set));
     match dotenvy::dotenv() {
         Ok(path) => Ok(Some(path)),
         Err(error) if error.not_found() => Ok(None),
@@ -151,4 +143,21 @@ pub fn load_dotenv() -> Result<Option<PathBuf>, dotenvy::Error> {
 
 fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_voids_the_exporters_of_the_file_but_not_those_of_the_process() {
+        assert_eq!(void(|_| false), [""; 0]);
+        assert_eq!(void(|name| name == "OTEL_TRACES_EXPORTER"), [""; 0]);
+        assert_eq!(
+            void(|name| name == "OTEL_EXPORTER_OTLP_ENDPOINT"),
+            EXPORTERS
+        );
+        let set = ["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_TRACES_EXPORTER"];
+        assert_eq!(void(|name| set.contains(&name)), EXPORTERS[1..]);
+    }
 }

@@ -183,15 +183,18 @@ mod tests {
         let mut env = env(&[
             ("OTEL_TRACES_EXPORTER", "zipkin"),
             ("OTEL_SDK_DISABLED", "maybe"),
+            ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "yes"),
         ]);
         let settings = Settings::read(&mut env);
         assert!(settings.enabled);
         assert_eq!(settings.traces.otlp, Some(Protocol::Grpc));
+        assert_eq!(settings.exceptions, ExceptionSignal::SpanEvents);
         assert_eq!(
             env.warnings,
             [
-                r#"OTEL_SDK_DISABLED="maybe" is not understood; allowed: true, false; using false"#,
-                r#"OTEL_TRACES_EXPORTER="zipkin" is not understood; allowed: otlp, console, none; using otlp"#,
+                r#"OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN="yes" is not understood and ignored; allowed: logs, logs/dup"#,
+                r#"OTEL_SDK_DISABLED="maybe" is not understood and ignored; allowed: true, false"#,
+                r#"OTEL_TRACES_EXPORTER="zipkin" is not understood and ignored; allowed: otlp, console, none"#,
             ]
         );
     }
