@@ -106,7 +106,10 @@ pub async fn abandon(
 /// # Errors
 /// When there is no status line in time.
 pub async fn send_raw(address: SocketAddr, request: &Request) -> anyhow::Result<u16> {
-    let mut head = format!("{} {} HTTP/1.1\r\nhost: {address}\r\n", request.method, request.target);
+    let mut head = format!(
+        "{} {} HTTP/1.1\r\nhost: {address}\r\n",
+        request.method, request.target
+    );
     for (name, value) in &request.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -117,9 +120,15 @@ pub async fn send_raw(address: SocketAddr, request: &Request) -> anyhow::Result<
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         let answer = String::from_utf8_lossy(&answer);
-        answer.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status line")
+        answer
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .context("no status line")
     };
-    timeout(DEADLINE, exchange).await.with_context(|| format!("no answer in {DEADLINE:?}"))?
+    timeout(DEADLINE, exchange)
+        .await
+        .with_context(|| format!("no answer in {DEADLINE:?}"))?
 }
 
 impl Request {

@@ -14,7 +14,13 @@ use crate::waterfall::{dim, duration, waterfall};
 use tables::{logs, metrics};
 
 /// The requests whose traces are drawn: the first few that the stack has the parts for.
-const HEADLINES: [&str; 5] = ["user-found", "search", "external-ok", "external-error", "panic"];
+const HEADLINES: [&str; 5] = [
+    "user-found",
+    "search",
+    "external-ok",
+    "external-error",
+    "panic",
+];
 const DRAWN: usize = 4;
 
 /// How long the steps before the telemetry took.
@@ -32,6 +38,8 @@ pub struct Story {
     /// The full one first.
     pub recordings: Vec<Recording>,
     pub report: Report,
+    /// Whether to show what each rule of the conventions saw.
+    pub rules: bool,
 }
 
 impl Story {
@@ -74,6 +82,7 @@ impl fmt::Display for Story {
                     .iter()
                     .find(|record| record.step.name == *name)
             })
+            .take(DRAWN)
             .collect();
         for record in &drawn {
             writeln!(f, "{}\n", picture(record, recording))?;
@@ -173,12 +182,7 @@ impl Story {
             mark(contract),
             self.report.files
         ));
-        let violations: usize = self
-            .report
-            .conformance
-            .iter()
-            .map(|report| report.violations.len())
-            .sum();
+        let violations = self.report.violations().len();
         let signals: usize = self
             .report
             .conformance
@@ -199,6 +203,14 @@ impl Story {
                 report.waived.len(),
             );
             lines.push(dim().apply_to(row).to_string());
+        }
+        if self.rules {
+            lines.extend(
+                self.report
+                    .conformance
+                    .iter()
+                    .map(|report| format!("\n{report}")),
+            );
         }
         if !self.report.passed() {
             lines.push(format!("\n{}", self.report));

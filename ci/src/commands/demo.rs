@@ -16,6 +16,9 @@ use crate::{contract, house, subject};
 pub struct Args {
     /// A stack by name [default: the default stack].
     stack: Option<Stack>,
+    /// Also show what each rule of the semantic conventions saw.
+    #[arg(long)]
+    rules: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -57,6 +60,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         clock,
         recordings,
         report,
+        rules: args.rules,
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&story.json())?);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::Facts;
-use super::registry::{Registry, Row};
+use super::registry::{Registry, Row, Waiver};
 use super::report::Report;
 use super::{consistency, metrics, others, spans};
 use crate::receiver::Received;
@@ -172,11 +172,12 @@ fn waive(registry: &Registry, report: &mut Report) {
                 ),
             }
         }
-        let stale = |key: &String| !tally.missing.contains_key(key);
+        let stale =
+            |waiver: &Waiver| !waiver.sometimes && !tally.missing.contains_key(&waiver.attribute);
         for waiver in registry
             .waivers
             .iter()
-            .filter(|waiver| waiver.rule == *rule && stale(&waiver.attribute))
+            .filter(|waiver| waiver.rule == *rule && stale(waiver))
         {
             report.violate(
                 rule,

@@ -150,6 +150,9 @@ pub struct Deprecated {
 pub struct Waiver {
     pub rule: String,
     pub attribute: String,
+    /// It is sent where it can be had, so that it is there does not make the waiver stale.
+    #[serde(default)]
+    pub sometimes: bool,
     pub reason: String,
 }
 
@@ -231,6 +234,7 @@ impl Registry {
                 rule,
                 attribute,
                 reason,
+                ..
             } = waiver;
             ensure!(
                 ids.contains(&rule) && !reason.is_empty(),

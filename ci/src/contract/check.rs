@@ -45,6 +45,15 @@ impl Report {
             && conforms
             && self.expected == self.received
     }
+
+    /// Violations of the semantic conventions, those of all runs together.
+    pub fn violations(&self) -> BTreeSet<String> {
+        let all = self
+            .conformance
+            .iter()
+            .flat_map(|report| &report.violations);
+        all.map(ToString::to_string).collect()
+    }
 }
 
 impl fmt::Display for Report {
@@ -55,12 +64,8 @@ impl fmt::Display for Report {
         for breach in &self.breaches {
             writeln!(f, "  ✗ {breach}")?;
         }
-        for report in self
-            .conformance
-            .iter()
-            .filter(|report| !report.violations.is_empty())
-        {
-            writeln!(f, "{report}")?;
+        for violation in self.violations() {
+            writeln!(f, "  ✗ {violation}")?;
         }
         let Counts {
             spans,

@@ -78,12 +78,20 @@ fn parents(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
 /// The session that the request names is on every span of its trace; one that is not valid is on none.
 fn session(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
     let headers = &record.step.request.headers;
-    let sent = headers.iter().find(|(name, _)| *name == "x-session-id").map(|(_, id)| id.as_str());
+    let sent = headers
+        .iter()
+        .find(|(name, _)| *name == "x-session-id")
+        .map(|(_, id)| id.as_str());
     let valid = sent.filter(|id| *id == SESSION);
     for span in spans {
         match (valid, span.string("session.id")) {
-            (Some(sent), got) if got != Some(sent) => say(format!("the session is not on {} {}", span.kind, span.name)),
-            (None, Some(_)) => say(format!("a session is on {} {}, although none was sent", span.kind, span.name)),
+            (Some(sent), got) if got != Some(sent) => {
+                say(format!("the session is not on {} {}", span.kind, span.name))
+            }
+            (None, Some(_)) => say(format!(
+                "a session is on {} {}, although none was sent",
+                span.kind, span.name
+            )),
             _ => {}
         }
     }

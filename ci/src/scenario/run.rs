@@ -46,7 +46,10 @@ impl<'a> Run<'a> {
             }
             Outcome::Refused(status) => {
                 let answered = client::send_raw(address, &request).await?;
-                ensure!(answered == status, "answered {answered} instead of {status}");
+                ensure!(
+                    answered == status,
+                    "answered {answered} instead of {status}"
+                );
                 None
             }
             Outcome::Drained(_) => bail!("is not an ordinary step"),

@@ -2,10 +2,10 @@
 //!
 //! <https://opentelemetry.io/docs/specs/semconv/general/recording-errors/>
 
-use std::{any, backtrace, error::Error, fmt::Write as _, panic, sync::OnceLock};
+use std::{any, backtrace, cell::Cell, error::Error, fmt::Write as _, panic, sync::OnceLock};
 
 use opentelemetry::{
-    Context, KeyValue,
+    Context, KeyValue, SpanId,
     trace::{Status, TraceContextExt as _},
 };
 use opentelemetry_semantic_conventions::attribute::{
@@ -17,6 +17,11 @@ use crate::settings::ExceptionSignal;
 
 /// The target of an exception's log line when the span already carries it: shown on the console, not exported twice.
 pub(crate) const SPAN_EVENT_TARGET: &str = "telemetry::exception::on_span";
+
+thread_local! {
+    /// The span that the last panic of this thread is on record on.
+    static PANICKED: Cell<SpanId> = const { Cell::new(SpanId::INVALID) };
+}
 
 static SIGNAL: OnceLock<ExceptionSignal> = OnceLock::new();
 
@@ -125,6 +130,12 @@ pub(crate) fn use_signal(signal: ExceptionSignal) {
     SIGNAL.get_or_init(|| signal);
 }
 
+/// Whether a panic has marked `span` as failed already: the SDK would keep a second `error.type` beside the first. Asked
+/// where a panic's response passes by, which is in the same poll, so on the same thread.
+pub(crate) fn is_marked_by_panic(span: SpanId) -> bool {
+    PANICKED.get() == span
+}
+
 /// Panics become exceptions of type `panic`, in the trace they happened in, instead of bare lines on stderr.
 pub(crate) fn install_panic_hook() {
     panic::set_hook(Box::new(|panic| {
@@ -135,8 +146,12 @@ pub(crate) fn install_panic_hook() {
             .location()
             .map(|place| format!("at {place}\n"))
             .unwrap_or_default();
-        // The span's owner adds `error.type`: the server's layer does, from the response.
-        Context::map_current(|context| context.span().set_status(Status::error("panic")));
+        Context::map_current(|context| {
+            let span = context.span();
+            span.set_attribute(KeyValue::new(ERROR_TYPE, "panic"));
+            span.set_status(Status::error("panic"));
+            PANICKED.set(span.span_context().span_id());
+        });
         emit("panic", message, with_backtrace(place));
     }));
 }

@@ -32,6 +32,7 @@ pub(crate) fn detect(service: &Service<'_>, env: &mut Env) -> Resource {
             opentelemetry_sdk::resource::TelemetryResourceDetector,
         ))
         .with_detector(Box::new(ContainerResourceDetector))
+        .with_attributes(os_release())
         .with_attributes(host_name().map(|name| KeyValue::new(attribute::HOST_NAME, name)));
     // Outside Kubernetes the detector would take any container's host name for a pod's.
     if env.get("KUBERNETES_SERVICE_HOST").is_some() {
@@ -100,6 +101,25 @@ fn host_arch() -> &'static str {
         "powerpc64" => "ppc64",
         other => other,
     }
+}
+
+/// Name, version and description of a Linux distribution, which says them itself: os-release(5).
+fn os_release() -> Vec<KeyValue> {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let known = [
+        ("NAME", attribute::OS_NAME),
+        ("VERSION_ID", attribute::OS_VERSION),
+        ("PRETTY_NAME", attribute::OS_DESCRIPTION),
+    ];
+    let lines = text.lines().filter_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        let (_, attribute) = known.iter().find(|(known, _)| *known == name)?;
+        Some(KeyValue::new(
+            *attribute,
+            value.trim_matches('"').to_owned(),
+        ))
+    });
+    lines.collect()
 }
 
 fn host_name() -> Option<String> {

@@ -48,7 +48,9 @@ fn recording() -> Recording {
             call: None,
         }],
         received: Received {
-            spans: [server, inner, database].map(|span| span.with("session.id", SESSION)).to_vec(),
+            spans: [server, inner, database]
+                .map(|span| span.with("session.id", SESSION))
+                .to_vec(),
             ..Received::default()
         },
         spans_before_stop: 0,
@@ -104,8 +106,7 @@ fn the_answer_must_lead_to_the_trace() {
         })
     };
     assert!(
-        change("traceresponse", "00-other-span-01")
-            .contains("traceresponse is `00-other-span-01`")
+        change("traceresponse", "00-other-span-01").contains("traceresponse is `00-other-span-01`")
     );
     assert!(change("server-timing", "").contains("server-timing is ``"));
     let no_problem = breaches_after(|run| run.steps[0].answer.as_mut().unwrap().status = 404);
@@ -161,7 +162,19 @@ fn the_session_is_on_every_span_or_on_none() {
         let inner = run.received.spans.remove(1);
         run.received.spans.insert(1, inner.without("session.id"));
     });
-    assert!(lost.contains("the session is not on INTERNAL db.get_user"), "{lost}");
-    let hostile = breaches_after(|run| run.steps[0].step.request.headers.retain(|header| header.0 != "x-session-id"));
-    assert!(hostile.contains("a session is on SERVER GET /users/{id}, although none was sent"), "{hostile}");
+    assert!(
+        lost.contains("the session is not on INTERNAL db.get_user"),
+        "{lost}"
+    );
+    let hostile = breaches_after(|run| {
+        run.steps[0]
+            .step
+            .request
+            .headers
+            .retain(|header| header.0 != "x-session-id")
+    });
+    assert!(
+        hostile.contains("a session is on SERVER GET /users/{id}, although none was sent"),
+        "{hostile}"
+    );
 }

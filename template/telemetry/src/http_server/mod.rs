@@ -21,6 +21,7 @@ use opentelemetry_semantic_conventions::attribute;
 pub use adapter::*;
 
 use crate::{
+    exception,
     methods::{KnownMethods, OTHER},
     propagation, redact,
     session::{SESSION_HEADER, SessionId},
@@ -152,8 +153,13 @@ impl ServerSpan {
         {
             return;
         }
-        self.note(KeyValue::new(attribute::ERROR_TYPE, error));
-        self.context.span().set_status(Status::error(""));
+        let error = KeyValue::new(attribute::ERROR_TYPE, error);
+        let span = self.context.span();
+        if !exception::is_marked_by_panic(span.span_context().span_id()) {
+            span.set_attribute(error.clone());
+            span.set_status(Status::error(""));
+        }
+        self.attributes.push(error);
     }
 
     /// An attribute of span and metric alike.
