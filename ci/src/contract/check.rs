@@ -143,7 +143,6 @@ pub async fn record_all(
         parts,
         transport,
         short,
-        env: BTreeMap::new(),
     };
     Ok(vec![
         record(&plan(Transport::Grpc, false), &mut progress)

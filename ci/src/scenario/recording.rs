@@ -41,8 +41,6 @@ pub struct Plan {
     pub transport: Transport,
     /// Only the steps that are marked short.
     pub short: bool,
-    /// More environment, over the plan's own.
-    pub env: BTreeMap<String, String>,
 }
 
 /// One step as it went.
@@ -179,6 +177,5 @@ fn environment(plan: &Plan, receiver: &Receiver, upstream: &Upstream) -> BTreeMa
         let url = format!("http://user:{SECRET}@{upstream}/hello?sig={SECRET}&page=1");
         env.insert("UPSTREAM_URL".to_owned(), url);
     }
-    env.extend(plan.env.clone());
     env
 }

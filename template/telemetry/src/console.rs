@@ -1,5 +1,7 @@
 //! Telemetry on the console: each finished trace as a tree, metrics as lines. For development.
 
+mod metrics;
+
 use std::{
     collections::HashMap,
     fmt::Write as _,
@@ -14,14 +16,11 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::{
     error::OTelSdkResult,
-    metrics::{
-        Temporality,
-        data::{AggregatedMetrics, MetricData, ResourceMetrics},
-        exporter::PushMetricExporter,
-    },
     trace::{Span, SpanData, SpanProcessor},
 };
 use opentelemetry_semantic_conventions::attribute;
+
+pub(crate) use metrics::MetricLines;
 
 /// Traces in the making at a time, and spans kept of each: an unfinished trace must not grow without end.
 const MAX_TRACES: usize = 512;
@@ -221,7 +220,9 @@ fn details(span: &SpanData) -> String {
             .filter(|(key, _)| span.span_kind == SpanKind::Server || *key != attribute::SESSION_ID)
             .filter_map(|(key, before)| {
                 let (_, value) = attributes.iter().find(|(known, _)| known == key)?;
-                Some(format!("{before}{value}"))
+                // A path that the name says already says nothing more.
+                let said = *key == attribute::URL_PATH && span.name.ends_with(value.as_str());
+                (!said).then(|| format!("{before}{value}"))
             })
             .collect()
     };
@@ -249,76 +250,61 @@ fn shown(attribute: &KeyValue) -> (&str, String) {
     (attribute.key.as_str(), words)
 }
 
-/// Metrics as lines, one a data point, at each collection.
-#[derive(Debug)]
-pub(crate) struct MetricLines;
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 
-impl PushMetricExporter for MetricLines {
-    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let mut text = String::new();
-        for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
-            let points = match metric.data() {
-                AggregatedMetrics::F64(data) => points(data),
-                AggregatedMetrics::I64(data) => points(data),
-                AggregatedMetrics::U64(data) => points(data),
-            };
-            for point in points {
-                let _ = writeln!(text, "metric {} {point} {}", metric.name(), metric.unit());
-            }
+    use super::*;
+
+    #[test]
+    fn a_trace_is_a_tree_without_control_characters() {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .build();
+        let tracer = opentelemetry::trace::TracerProvider::tracer(&provider, "test");
+        let start = |name: &'static str, kind, attributes: Vec<KeyValue>, parent: &Context| {
+            let builder = tracer.span_builder(name).with_kind(kind);
+            let span = builder.with_attributes(attributes);
+            parent.with_span(tracer.build_with_context(span, parent))
+        };
+        let path = KeyValue::new(attribute::URL_PATH, "/users/1\u{1b}[2J\nX");
+        let root = start(
+            "GET /users/{id}",
+            SpanKind::Server,
+            vec![path],
+            &Context::new(),
+        );
+        let inner = vec![KeyValue::new("user.id", 1)];
+        let inner = start("db.get_user", SpanKind::Internal, inner, &root);
+        let query = vec![KeyValue::new(attribute::DB_QUERY_TEXT, "SELECT  1\n")];
+        let query = start("SELECT", SpanKind::Client, query, &inner);
+        query.span().set_status(Status::error("broken"));
+        for context in [query, inner, root] {
+            context.span().end();
         }
-        let _ = io::stdout().lock().write_all(text.as_bytes());
-        Ok(())
-    }
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-    fn temporality(&self) -> Temporality {
-        Temporality::Cumulative
-    }
-}
 
-/// `{attributes} value` of each data point.
-fn points<T: Copy + std::fmt::Display>(data: &MetricData<T>) -> Vec<String> {
-    fn attributes<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
-        let pairs: Vec<_> = attributes
-            .map(shown)
-            .map(|(key, value)| format!("{key}={value}"))
+        let spans = exporter
+            .get_finished_spans()
+            .expect("the exporter keeps spans");
+        let tree = Tree::new(&spans, false).draw(0);
+
+        let trace = spans[0].span_context.trace_id();
+        let shape: Vec<String> = tree
+            .lines()
+            .map(|line| {
+                let words = line.split("  ").filter(|word| !word.ends_with("ms"));
+                words.collect::<Vec<_>>().join("  ")
+            })
             .collect();
-        format!("{{{}}}", pairs.join(" "))
-    }
-    match data {
-        MetricData::Gauge(gauge) => gauge
-            .data_points()
-            .map(|point| format!("{} {}", attributes(point.attributes()), point.value()))
-            .collect(),
-        MetricData::Sum(sum) => sum
-            .data_points()
-            .map(|point| format!("{} {}", attributes(point.attributes()), point.value()))
-            .collect(),
-        MetricData::Histogram(histogram) => histogram
-            .data_points()
-            .map(|point| {
-                format!(
-                    "{} count {} sum {}",
-                    attributes(point.attributes()),
-                    point.count(),
-                    point.sum()
-                )
-            })
-            .collect(),
-        MetricData::ExponentialHistogram(histogram) => histogram
-            .data_points()
-            .map(|point| {
-                format!(
-                    "{} count {} sum {}",
-                    attributes(point.attributes()),
-                    point.count(),
-                    point.sum()
-                )
-            })
-            .collect(),
+        assert_eq!(
+            shape,
+            [
+                format!("GET /users/{{id}}  /users/1 [2J X  trace {trace}"),
+                "└─ db.get_user  user.id=1".to_owned(),
+                "   └─ SELECT ✗  SELECT 1".to_owned(),
+            ]
+        );
     }
 }
