@@ -8,7 +8,7 @@ use std::time::Duration;
 use console::Style;
 
 use crate::contract::{Counts, Report};
-use crate::scenario::{Recording, StepRecord};
+use crate::scenario::{Outcome, Recording, StepRecord};
 use crate::signals::Span;
 use crate::waterfall::{dim, duration, waterfall};
 use tables::{logs, metrics};
@@ -155,9 +155,15 @@ impl Story {
             metrics: expected.metrics.saturating_sub(received.metrics),
             logs: expected.logs.saturating_sub(received.logs),
         };
+        let drained = |record: &StepRecord| matches!(record.step.outcome, Outcome::Drained(_));
+        let under_way = if recording.steps.iter().any(drained) {
+            " with a request under way"
+        } else {
+            ""
+        };
         let mut lines = vec![
             format!(
-                "{} stopped    SIGTERM → exit 0 in {}, with {} of {} spans exported before it",
+                "{} stopped    SIGTERM → exit 0 in {}{under_way}; {} of {} spans sent before",
                 mark(true),
                 duration(recording.ended.took),
                 recording.spans_before_stop,
@@ -196,7 +202,7 @@ impl Story {
         if let Some(report) = self.report.conformance.first() {
             let total = report.total();
             let row = format!(
-                "             required {} · conditional {} · recommended {} ({} missing for a stated reason)",
+                "             required {} · conditional {} · recommended {} ({} attributes waived)",
                 total.required,
                 total.conditional,
                 total.recommended,

@@ -56,7 +56,7 @@ impl NewUser {
 ///
 /// # Errors
 /// 404 when there is none.
-#[instrument(name = "db.get_user", skip_all, fields(user.id = id, db.result = Empty))]
+#[instrument(name = "db.get_user", skip_all, fields(user.id = %id, db.result = Empty))]
 pub async fn get(state: &AppState, id: i64) -> Result<User, AppError> {
     let query = sqlx::query_as::<_, User>(db::SELECT_USER).bind(id);
     let user = query.fetch_optional(&state.db.pool).await.record_err()?;

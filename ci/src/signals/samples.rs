@@ -37,7 +37,7 @@ pub fn trace() -> (Span, Span, Span) {
         "00000000000000a2",
         Some(&server),
     )
-    .with("user.id", 1)
+    .with("user.id", "1")
     .with("db.result", "found");
     let client = span(
         Kind::Client,

@@ -25,10 +25,12 @@ pub async fn serve(
 
     let router = super::router(state, &config.server);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(stop_signal());
-    let too_late = async {
+    let served = axum::serve(listener, service).with_graceful_shutdown(async {
         stop_signal().await;
         tracing::info!("stopping: requests that are running may finish");
+    });
+    let too_late = async {
+        stop_signal().await;
         tokio::time::sleep(config.server.shutdown_timeout).await;
     };
     tokio::select! {

@@ -15,7 +15,7 @@ mod url;
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Instant};
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use opentelemetry::{
     Context, KeyValue,
     global::{self, BoxedTracer},
@@ -183,6 +183,10 @@ impl Call {
         });
         if !self.trusted {
             headers.remove("baggage");
+        }
+        // A header without entries is better not sent: <https://www.w3.org/TR/trace-context-2/#tracestate-header>.
+        if headers.get("tracestate").is_some_and(HeaderValue::is_empty) {
+            headers.remove("tracestate");
         }
     }
 
