@@ -51,6 +51,8 @@ struct Output {
     stdout: Mutex<Vec<String>>,
     stderr: Mutex<Vec<String>>,
     address: watch::Sender<Option<SocketAddr>>,
+    /// Bumped at each line, so that waiting needs no polling.
+    printed: watch::Sender<()>,
 }
 
 impl Service {
@@ -82,7 +84,7 @@ impl Service {
         let output = Arc::new(Output::default());
         let stdout = child.stdout.take().context("the service's stdout")?;
         let stderr = child.stderr.take().context("the service's stderr")?;
-        let readers = vec![
+        let mut readers = vec![
             tokio::spawn(Output::read(output.clone(), stdout, Output::stdout_line)),
             tokio::spawn(Output::read(output.clone(), stderr, Output::stderr_line)),
         ];
@@ -93,7 +95,13 @@ impl Service {
                 address = address.wait_for(Option::is_some) => {
                     address.ok().and_then(|address| *address).context("its output closed")
                 }
-                ended = child.wait() => Err(anyhow!("it ended with {}", ended?)),
+                ended = child.wait() => {
+                    // What it said last is still in the pipes, which close with the process.
+                    for reader in &mut readers {
+                        let _ = reader.await;
+                    }
+                    Err(anyhow!("it ended with {}", ended?))
+                }
             }
         };
         let address = timeout(START_DEADLINE, listening)
@@ -122,6 +130,29 @@ impl Service {
 
     pub fn started_in(&self) -> Duration {
         self.started_in
+    }
+
+    /// Waits until `condition` holds of the lines on its stdout.
+    ///
+    /// # Errors
+    /// When it does not within `deadline`; `what` says for what was waited.
+    pub async fn wait_for(
+        &self,
+        what: &str,
+        deadline: Duration,
+        condition: impl Fn(&[String]) -> bool,
+    ) -> anyhow::Result<()> {
+        let mut printed = self.output.printed.subscribe();
+        let holds = async {
+            while !condition(&lock(&self.output.stdout)) && printed.changed().await.is_ok() {}
+        };
+        if timeout(deadline, holds).await.is_err() {
+            bail!(
+                "waited {deadline:?} for {what}; the output ends with\n{}",
+                self.tail()
+            );
+        }
+        Ok(())
     }
 
     /// The last lines of its output, for an error report.
@@ -187,6 +218,7 @@ impl Output {
             self.address.send_replace(Some(address));
         }
         lock(&self.stdout).push(line);
+        self.printed.send_replace(());
     }
 
     fn stderr_line(&self, line: String) {

@@ -145,8 +145,10 @@ impl Pipeline {
             let left = until.saturating_duration_since(Instant::now());
             let result = results.recv_timeout(left);
             let too_late = result.is_err();
-            self.health
-                .note(&result.unwrap_or(Err(OTelSdkError::Timeout(deadline))));
+            // Only failures: a provider also ends well whose last export did not.
+            if let Err(error) = result.unwrap_or(Err(OTelSdkError::Timeout(deadline))) {
+                self.health.failed("the end", &error);
+            }
             if too_late {
                 break;
             }

@@ -24,13 +24,14 @@ impl Transport {
     /// signal unexported and the service running.
     pub(crate) fn exporter<E>(
         &self,
-        signal: &str,
+        signal: &'static str,
         env: &mut Env,
         build: impl FnOnce(&Self) -> Result<E, ExporterBuildError>,
     ) -> Option<Watched<E>> {
         match build(self) {
             Ok(exporter) => Some(Watched {
                 exporter,
+                signal,
                 health: self.health.clone(),
             }),
             Err(error) => {

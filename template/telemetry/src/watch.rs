@@ -3,14 +3,15 @@
 //! <https://github.com/open-telemetry/opentelemetry-rust/issues/1281>: a missing collector must not flood the logs.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
+    error::{OTelSdkError, OTelSdkResult},
     logs::{LogBatch, LogExporter},
     metrics::{Temporality, data::ResourceMetrics, exporter::PushMetricExporter},
     trace::{SpanData, SpanExporter},
@@ -27,8 +28,11 @@ pub(crate) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    failing: bool,
+    /// The signals whose last export failed.
+    failing: BTreeSet<&'static str>,
     warned: Option<Instant>,
+    /// Whether the last warning still holds.
+    down: bool,
 }
 
 impl Health {
@@ -39,30 +43,35 @@ impl Health {
         })
     }
 
-    /// Notes how an export, or the last one at the end, went.
-    pub(crate) fn note(&self, result: &OTelSdkResult) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(()) if state.failing => {
-                *state = State::default();
-                drop(state);
-                tracing::info!(target: "telemetry", "telemetry reaches {} again", self.endpoint);
-            }
-            Ok(()) => {}
-            Err(error) => {
-                state.failing = true;
-                if state.warned.is_some_and(|at| at.elapsed() < QUIET) {
-                    return;
-                }
-                state.warned = Some(Instant::now());
-                drop(state);
-                tracing::warn!(
-                    target: "telemetry",
-                    "telemetry does not reach {} and is dropped; the service goes on without it ({error})",
-                    self.endpoint,
-                );
-            }
+    /// Notes that an export of `signal` went well.
+    fn succeeded(&self, signal: &'static str) {
+        let mut state = self.state();
+        state.failing.remove(signal);
+        if state.failing.is_empty() && std::mem::take(&mut state.down) {
+            drop(state);
+            tracing::info!(target: "telemetry", "telemetry reaches {} again", self.endpoint);
         }
+    }
+
+    /// Notes that an export of `signal`, or its end, failed.
+    pub(crate) fn failed(&self, signal: &'static str, error: &OTelSdkError) {
+        let mut state = self.state();
+        state.failing.insert(signal);
+        if state.warned.is_some_and(|at| at.elapsed() < QUIET) {
+            return;
+        }
+        state.warned = Some(Instant::now());
+        state.down = true;
+        drop(state);
+        tracing::warn!(
+            target: "telemetry",
+            "telemetry does not reach {} and is dropped; the service goes on without it ({error})",
+            self.endpoint,
+        );
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,13 +79,17 @@ impl Health {
 #[derive(Debug)]
 pub(crate) struct Watched<E> {
     pub(crate) exporter: E,
+    pub(crate) signal: &'static str,
     pub(crate) health: Arc<Health>,
 }
 
 impl<E> Watched<E> {
     async fn watch(&self, export: impl Future<Output = OTelSdkResult> + Send) -> OTelSdkResult {
         let result = export.await;
-        self.health.note(&result);
+        match &result {
+            Ok(()) => self.health.succeeded(self.signal),
+            Err(error) => self.health.failed(self.signal, error),
+        }
         result
     }
 }

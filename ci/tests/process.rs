@@ -1,0 +1,243 @@
+//! The default service as a process: what it does when what surrounds it is missing, wrong, or not wanted.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use ci::client::{self, Answer, Request};
+use ci::receiver::Receiver;
+use ci::service::{Ended, Service};
+
+use ci::{house, stacks, subject};
+
+/// Generous: nothing here may take a tenth of it.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The binary of the default stack, built once.
+fn binary() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let project = house::place(&stacks::default().unwrap()).unwrap();
+        subject::build(&project, &house::target(), &mut |_| ()).unwrap()
+    };
+    BINARY.get_or_init(build).clone()
+}
+
+async fn start(env: &[(&str, &str)]) -> anyhow::Result<Service> {
+    let own = [("PORT", "0"), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
+    let env: BTreeMap<_, _> = own
+        .iter()
+        .chain(env)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Service::start(&binary(), &env).await
+}
+
+async fn get(service: &Service, target: &'static str) -> Answer {
+    let request = Request {
+        method: "GET",
+        target,
+        headers: vec![("x-session-id", "s-1".to_owned())],
+        body: Vec::new(),
+    };
+    client::send(service.address(), &request).await.unwrap()
+}
+
+async fn stop(service: Service) -> Ended {
+    service.terminate().unwrap();
+    let ended = service.ended(DEADLINE).await.unwrap();
+    assert_eq!(ended.code, Some(0), "{:?}", ended.lines);
+    ended
+}
+
+fn warnings(lines: &[String]) -> usize {
+    let warning = |line: &&String| line.contains("\"level\":\"WARN\"");
+    lines.iter().filter(warning).count()
+}
+
+/// <https://github.com/open-telemetry/opentelemetry-rust/issues/1281>
+#[tokio::test]
+async fn opentelemetry_rust_issue_1281_a_missing_collector_costs_one_warning() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let endpoint = format!("http://{free}");
+    let service = start(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+    ])
+    .await
+    .unwrap();
+
+    for _ in 0..3 {
+        assert_eq!(get(&service, "/users/1").await.status, 200);
+        let warned = |lines: &[String]| warnings(lines) > 0;
+        service
+            .wait_for("a warning", DEADLINE, warned)
+            .await
+            .unwrap();
+    }
+
+    let ended = stop(service).await;
+    assert_eq!(warnings(&ended.lines), 1, "{:#?}", ended.lines);
+    let warning = ended
+        .lines
+        .iter()
+        .find(|line| line.contains("WARN"))
+        .unwrap();
+    assert!(warning.contains(&endpoint), "{warning}");
+}
+
+#[tokio::test]
+async fn a_collector_that_never_answers_does_not_hold_the_stop() {
+    // Connections are accepted by the system, and then nothing happens.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    for protocol in ["grpc", "http/protobuf"] {
+        let service = start(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ])
+        .await
+        .unwrap();
+        assert_eq!(get(&service, "/users/1").await.status, 200);
+        stop(service).await;
+    }
+}
+
+#[tokio::test]
+async fn the_console_shows_each_trace_as_a_tree() {
+    let service = start(&[
+        ("OTEL_TRACES_EXPORTER", "console"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+    ])
+    .await
+    .unwrap();
+    let answer = get(&service, "/users/1").await;
+    let trace = answer.trace_id().unwrap().to_owned();
+
+    let shown = |lines: &[String]| {
+        let root = lines.iter().position(|line| line.contains(&trace));
+        root.is_some_and(|root| {
+            lines[root].starts_with("GET /users/{id}  ")
+                && lines[root + 1..]
+                    .iter()
+                    .zip(["└─ db.get_user  ", "   └─ SELECT users  "])
+                    .all(|(line, start)| line.starts_with(start))
+                && lines.len() > root + 2
+        })
+    };
+    service.wait_for("the tree", DEADLINE, shown).await.unwrap();
+    stop(service).await;
+}
+
+#[tokio::test]
+async fn disabled_telemetry_leaves_a_service_that_works_and_exports_nothing() {
+    let receiver = Receiver::start().await.unwrap();
+    for switch in [("OTEL_SDK_DISABLED", "true"), ("OTEL_ENABLED", "false")] {
+        let endpoint = receiver.grpc_endpoint();
+        let service = start(&[switch, ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)])
+            .await
+            .unwrap();
+        let answer = get(&service, "/users/1").await;
+        assert_eq!((answer.status, answer.trace_id()), (200, None));
+        stop(service).await;
+    }
+    assert_eq!(receiver.store().snapshot().exports, [0, 0]);
+}
+
+/// <https://github.com/davidB/tracing-opentelemetry-instrumentation-sdk/issues/148>
+#[tokio::test]
+async fn tracing_opentelemetry_instrumentation_sdk_issue_148_a_log_level_loses_no_span() {
+    let receiver = Receiver::start().await.unwrap();
+    let service = start(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.grpc_endpoint()),
+        // The rig must see where it listens; all else is silent.
+        ("RUST_LOG", "off,service::lifecycle=info"),
+    ])
+    .await
+    .unwrap();
+    get(&service, "/users/1").await;
+    let ended = stop(service).await;
+    assert_eq!(ended.lines.len(), 1, "{:#?}", ended.lines);
+    let mut names: Vec<_> = receiver
+        .store()
+        .snapshot()
+        .spans
+        .into_iter()
+        .map(|span| span.name)
+        .collect();
+    names.sort();
+    assert_eq!(names, ["GET /users/{id}", "SELECT users", "db.get_user"]);
+}
+
+/// <https://github.com/open-telemetry/opentelemetry-rust/issues/1171>
+#[tokio::test]
+async fn opentelemetry_rust_issue_1171_export_is_not_itself_exported() {
+    let receiver = Receiver::start().await.unwrap();
+    for (protocol, endpoint) in [
+        ("grpc", receiver.grpc_endpoint()),
+        ("http/protobuf", receiver.http_endpoint()),
+    ] {
+        let service = start(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("RUST_LOG", "trace"),
+        ])
+        .await
+        .unwrap();
+        get(&service, "/users/1").await;
+        stop(service).await;
+    }
+    let received = receiver.store().snapshot();
+    assert!(received.exports.iter().all(|exports| *exports > 0));
+    assert_eq!(received.spans.len(), 6, "{:#?}", received.spans);
+    let carriers = [
+        "h2",
+        "hyper",
+        "hyper_util",
+        "reqwest",
+        "tonic",
+        "opentelemetry",
+    ];
+    for record in received.logs {
+        let krate = record.scope.name.split("::").next().unwrap_or_default();
+        assert!(!carriers.contains(&krate), "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_starting_is_said_in_a_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (setting, sentence) in [
+        (("PORT", port.as_str()), "cannot listen on 127.0.0.1"),
+        (("PORT", "99999"), "99999 is not in 0..=65535"),
+        (
+            ("DATABASE_URL", "sqlite:/no/such/folder/shop.db"),
+            "the database at DATABASE_URL cannot be opened",
+        ),
+        (
+            ("DATABASE_URL", "postgres://u:hunter2@h/d"),
+            "DATABASE_URL is not understood",
+        ),
+        (
+            ("UPSTREAM_URL", "not a url"),
+            "invalid value 'not a url' for '--upstream-url <URL>'",
+        ),
+    ] {
+        let error = start(&[setting, ("OTEL_SDK_DISABLED", "true")])
+            .await
+            .unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains(sentence), "{setting:?}: {error}");
+        assert!(
+            !error.contains("hunter2") && !error.contains("panicked"),
+            "{error}"
+        );
+    }
+}
