@@ -167,8 +167,8 @@ mod tests {
     #[error("the file is not usable")]
     struct Unusable(#[source] io::Error);
 
-    #[test]
-    fn an_error_is_recorded_with_its_type_and_causes() {
+    #[tokio::test]
+    async fn an_error_is_recorded_with_its_type_and_causes() {
         let trace = Trace::new();
         let work = || Err::<(), _>(Unusable(io::Error::other("disk on fire"))).record_err();
         let entered = trace.context().attach();
@@ -176,7 +176,10 @@ mod tests {
         drop(entered);
 
         let type_name = any::type_name::<Unusable>();
-        assert_eq!(trace.tree(), format!("INTERNAL work ERROR {type_name}\n"));
+        assert_eq!(
+            trace.tree().await,
+            format!("INTERNAL work ERROR {type_name}\n")
+        );
         let span = &trace.spans()[0];
         assert_eq!(span.status, Status::error("the file is not usable"));
         assert_eq!(attribute(span, ERROR_TYPE).as_deref(), Some(type_name));
@@ -197,14 +200,14 @@ mod tests {
         assert!(of(EXCEPTION_STACKTRACE).starts_with("caused by: disk on fire\n"));
     }
 
-    #[test]
-    fn success_leaves_nothing() {
+    #[tokio::test]
+    async fn success_leaves_nothing() {
         let trace = Trace::new();
         let entered = trace.context().attach();
         let work = || Ok::<_, io::Error>(1).record_err();
         assert!(crate::traced_blocking("work", [], work).is_ok());
         drop(entered);
-        assert_eq!(trace.tree(), "INTERNAL work\n");
+        assert_eq!(trace.tree().await, "INTERNAL work\n");
         assert_eq!(trace.spans()[0].status, Status::Unset);
     }
 }

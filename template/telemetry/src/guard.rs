@@ -212,3 +212,25 @@ impl Drop for Telemetry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Trace;
+
+    #[tokio::test]
+    async fn a_second_init_changes_nothing() {
+        let trace = Trace::new(); // telemetry has begun
+        let again = init(Service {
+            name: "another",
+            version: "2",
+            environment: "test",
+        });
+        drop(again.expect("harmless"));
+
+        let entered = trace.context().attach();
+        crate::traced_blocking("work", [], || ());
+        drop(entered);
+        assert_eq!(trace.tree().await, "INTERNAL work\n");
+    }
+}

@@ -26,7 +26,7 @@ use crate::{
     env::Env,
     session::SessionProcessor,
     settings::{Protocol, Settings, Signal},
-    transport::{Transport, endpoint},
+    transport::{Transport, endpoint, secured},
     watch::Health,
 };
 
@@ -171,8 +171,8 @@ fn traces(
     env: &mut Env,
 ) -> Option<SdkTracerProvider> {
     let otlp = signal.otlp.and_then(|protocol| {
-        transport.exporter("traces", env, |transport| match protocol {
-            Protocol::Grpc => SpanExporter::builder().with_tonic().build(),
+        transport.exporter("traces", env, |transport, endpoint| match protocol {
+            Protocol::Grpc => secured(SpanExporter::builder().with_tonic(), endpoint).build(),
             Protocol::HttpProtobuf => SpanExporter::builder()
                 .with_http()
                 .with_http_client(transport.http()?)
@@ -201,8 +201,8 @@ fn metrics(
     env: &mut Env,
 ) -> Option<SdkMeterProvider> {
     let otlp = signal.otlp.and_then(|protocol| {
-        transport.exporter("metrics", env, |transport| match protocol {
-            Protocol::Grpc => MetricExporter::builder().with_tonic().build(),
+        transport.exporter("metrics", env, |transport, endpoint| match protocol {
+            Protocol::Grpc => secured(MetricExporter::builder().with_tonic(), endpoint).build(),
             Protocol::HttpProtobuf => MetricExporter::builder()
                 .with_http()
                 .with_http_client(transport.http()?)
@@ -230,8 +230,8 @@ fn logs(
 ) -> Option<SdkLoggerProvider> {
     // `console` needs nothing here: the console shows logs in any case.
     let exporter = signal.otlp.and_then(|protocol| {
-        transport.exporter("logs", env, |transport| match protocol {
-            Protocol::Grpc => LogExporter::builder().with_tonic().build(),
+        transport.exporter("logs", env, |transport, endpoint| match protocol {
+            Protocol::Grpc => secured(LogExporter::builder().with_tonic(), endpoint).build(),
             Protocol::HttpProtobuf => LogExporter::builder()
                 .with_http()
                 .with_http_client(transport.http()?)

@@ -5,7 +5,7 @@
 //! # async fn test() {
 //! let trace = telemetry::testing::Trace::new();
 //! send(trace.traceparent()).await;
-//! assert_eq!(trace.tree(), "SERVER GET /healthz\n");
+//! assert_eq!(trace.tree().await, "SERVER GET /users/{id}\n");
 //! # }
 //! ```
 
@@ -18,7 +18,7 @@ use std::{
 
 use opentelemetry::{
     Context, SpanId, TraceFlags, TraceId,
-    trace::{SpanContext, SpanKind, Status, TraceContextExt as _, TraceState},
+    trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, TraceState},
 };
 use opentelemetry_sdk::{
     Resource,
@@ -29,22 +29,51 @@ use opentelemetry_sdk::{
         IdGenerator as _, RandomIdGenerator, SdkTracerProvider, Span, SpanData, SpanProcessor,
     },
 };
+use tokio::sync::watch;
 use tracing_subscriber::fmt::{TestWriter, writer::BoxMakeWriter};
 
 use crate::{
     env::Env, guard, pipeline::Pipeline, propagation, session::SessionProcessor, settings::Settings,
 };
 
-type Spans = Arc<Mutex<HashMap<TraceId, Vec<SpanData>>>>;
+/// The traces so far, and a signal at each change, so that waiting needs no polling.
+#[derive(Debug, Default)]
+struct Collected {
+    traces: Mutex<HashMap<TraceId, Spans>>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Spans {
+    running: usize,
+    ended: Vec<SpanData>,
+}
+
+impl Collected {
+    fn change(&self, trace: TraceId, change: impl FnOnce(&mut Spans)) {
+        let mut traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
+        change(traces.entry(trace).or_default());
+        drop(traces);
+        self.changed.send_replace(());
+    }
+
+    fn of(&self, trace: TraceId) -> Spans {
+        let traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
+        traces.get(&trace).cloned().unwrap_or_default()
+    }
+}
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 // One pipeline for the process, as in the service itself.
-static SPANS: LazyLock<Spans> = LazyLock::new(|| {
+static COLLECTED: LazyLock<Arc<Collected>> = LazyLock::new(|| {
     guard::choose_crypto();
-    let spans = Spans::default();
+    let collected = Arc::<Collected>::default();
     let traces = SdkTracerProvider::builder()
         .with_resource(Resource::builder_empty().build())
         .with_span_processor(SessionProcessor)
-        .with_span_processor(Keep(spans.clone()))
+        .with_span_processor(Keep(collected.clone()))
         .build();
     let pipeline = Pipeline::of(
         traces,
@@ -57,20 +86,22 @@ static SPANS: LazyLock<Spans> = LazyLock::new(|| {
     let output = BoxMakeWriter::new(TestWriter::new()); // shown with the test that fails
     guard::start(Arc::new(pipeline), &settings, output)
         .expect("tests install no subscriber of their own");
-    spans
+    collected
 });
 
 #[derive(Debug)]
-struct Keep(Spans);
+struct Keep(Arc<Collected>);
 
 impl SpanProcessor for Keep {
-    fn on_start(&self, _: &mut Span, _: &Context) {}
+    fn on_start(&self, span: &mut Span, _: &Context) {
+        let trace = span.span_context().trace_id();
+        self.0.change(trace, |spans| spans.running += 1);
+    }
     fn on_end(&self, span: SpanData) {
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        spans
-            .entry(span.span_context.trace_id())
-            .or_default()
-            .push(span);
+        self.0.change(span.span_context.trace_id(), |spans| {
+            spans.running -= 1;
+            spans.ended.push(span);
+        });
     }
     fn force_flush(&self) -> OTelSdkResult {
         Ok(())
@@ -94,7 +125,7 @@ impl Trace {
         reason = "each new trace differs from the last"
     )]
     pub fn new() -> Self {
-        LazyLock::force(&SPANS);
+        LazyLock::force(&COLLECTED);
         let ids = RandomIdGenerator::default();
         let (trace, span) = (ids.new_trace_id(), ids.new_span_id());
         Self {
@@ -120,35 +151,58 @@ impl Trace {
         Context::new().with_remote_span_context(self.caller.clone())
     }
 
-    /// The trace's finished spans, in the order they ended.
+    /// The spans that have ended so far, in that order.
     #[must_use]
     pub fn spans(&self) -> Vec<SpanData> {
-        let spans = SPANS.lock().unwrap_or_else(PoisonError::into_inner);
-        spans
-            .get(&self.caller.trace_id())
-            .cloned()
-            .unwrap_or_default()
+        COLLECTED.of(self.caller.trace_id()).ended
     }
 
     /// Waits until a span of this name has ended, and gives it.
     ///
     /// # Panics
-    /// When none has after five seconds.
+    /// When none has in time.
     pub async fn span(&self, name: &str) -> SpanData {
-        for _ in 0..500 {
-            if let Some(span) = self.spans().into_iter().find(|span| span.name == name) {
-                return span;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("no span `{name}` has ended; the trace is\n{}", self.tree());
+        let found = |spans: &Spans| spans.ended.iter().find(|span| span.name == name).cloned();
+        self.wait(&format!("the span `{name}`"), found).await
     }
 
-    /// The trace as text, one span a line, children indented and in the order they began: `KIND name`, then `ERROR`
-    /// and `error.type` where it failed.
-    #[must_use]
-    pub fn tree(&self) -> String {
-        let mut spans = self.spans();
+    /// Waits until every span that has begun has ended, and shows the trace, one span a line, children indented and in
+    /// the order they began: `KIND name`, then `ERROR` and `error.type` where it failed.
+    ///
+    /// A span of `tracing` may outlive its function: sqlx's SQLite keeps it until its worker thread has finished.
+    ///
+    /// # Panics
+    /// When no span has ended in time, or one still runs.
+    pub async fn tree(&self) -> String {
+        let done = |spans: &Spans| {
+            (spans.running == 0 && !spans.ended.is_empty()).then(|| self.draw(spans))
+        };
+        self.wait("the trace's end", done).await
+    }
+
+    async fn wait<T>(&self, what: &str, ready: impl Fn(&Spans) -> Option<T>) -> T {
+        let mut changed = COLLECTED.changed.subscribe();
+        let wait = async {
+            loop {
+                if let Some(ready) = ready(&COLLECTED.of(self.caller.trace_id())) {
+                    return ready;
+                }
+                // Fails when the sender is gone, and it is static.
+                let _ = changed.changed().await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(ready) => ready,
+            Err(_) => {
+                let spans = COLLECTED.of(self.caller.trace_id());
+                let (running, tree) = (spans.running, self.draw(&spans));
+                panic!("waited {PATIENCE:?} for {what}; {running} spans run; ended are\n{tree}")
+            }
+        }
+    }
+
+    fn draw(&self, spans: &Spans) -> String {
+        let mut spans = spans.ended.clone();
         spans.sort_by_key(|span| span.start_time);
         let mut text = String::new();
         branch(&spans, self.caller.span_id(), 0, &mut text);

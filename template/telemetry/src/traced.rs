@@ -75,7 +75,7 @@ mod tests {
             .await;
 
         assert_eq!(
-            trace.tree(),
+            trace.tree().await,
             "INTERNAL outer\n  INTERNAL inner\n    INTERNAL innermost\n"
         );
         let inner = trace.span("inner").await;

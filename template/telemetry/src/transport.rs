@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
-use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_otlp::{
+    ExporterBuildError, WithTonicConfig, tonic_types::transport::ClientTlsConfig,
+};
 use tokio::runtime;
 
 use crate::{
@@ -26,9 +28,10 @@ impl Transport {
         &self,
         signal: &'static str,
         env: &mut Env,
-        build: impl FnOnce(&Self) -> Result<E, ExporterBuildError>,
+        build: impl FnOnce(&Self, &str) -> Result<E, ExporterBuildError>,
     ) -> Option<Watched<E>> {
-        match build(self) {
+        let endpoint = endpoint(env, &signal.to_uppercase(), Protocol::Grpc);
+        match build(self, &endpoint) {
             Ok(exporter) => Some(Watched {
                 exporter,
                 signal,
@@ -52,6 +55,15 @@ impl Transport {
             runtime: self.runtime.clone(),
         })
     }
+}
+
+/// gRPC over TLS with the system's roots; without this no certificate would be trusted. Not for plain text: reading the
+/// roots fails where there are none, as in an empty container image.
+pub(crate) fn secured<B: WithTonicConfig>(builder: B, endpoint: &str) -> B {
+    if endpoint.starts_with("http://") {
+        return builder;
+    }
+    builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots())
 }
 
 /// An HTTP client that works for the batch processors' plain threads, which have no reactor of their own.
