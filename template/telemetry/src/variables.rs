@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 enum By {
     Sdk,
     Service,
-    Nobody(&'static str),
+    Nobody,
 }
 
-/// Name (`*` stands for TRACES, METRICS, LOGS), who honours it, default and meaning.
+/// Name (`*` stands for TRACES, METRICS, LOGS), who honours it, and its meaning with the [default], or why nobody does.
 const TABLE: &[(&str, By, &str)] = &[
     (
         "OTEL_SDK_DISABLED",
@@ -116,23 +116,23 @@ const TABLE: &[(&str, By, &str)] = &[
     ),
     (
         "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-        By::Nobody("the SDK has no such limit yet"),
-        "",
+        By::Nobody,
+        "the SDK has no such limit yet",
     ),
     (
         "OTEL_EXPORTER_OTLP_CERTIFICATE",
-        By::Nobody("TLS trusts the system's and webpki's roots"),
-        "",
+        By::Nobody,
+        "TLS trusts the system's roots",
     ),
     (
         "OTEL_METRICS_EXEMPLAR_FILTER",
-        By::Nobody("the SDK has no exemplars yet"),
-        "",
+        By::Nobody,
+        "the SDK has no exemplars yet",
     ),
     (
         "OTEL_CONFIG_FILE",
-        By::Nobody("the SDK reads no configuration file yet"),
-        "",
+        By::Nobody,
+        "the SDK reads no configuration file yet",
     ),
     (
         "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
@@ -161,16 +161,18 @@ const TABLE: &[(&str, By, &str)] = &[
     ),
 ];
 
-/// Every variable of telemetry, one a line: name, who honours it, meaning and [default]. For `--help`.
+/// Every variable of telemetry: name, who honours it where that is not this crate, meaning and [default]. For `--help`.
 #[must_use]
 pub fn help() -> String {
     let mut text = String::from("Telemetry (environment only):\n");
     for (name, by, meaning) in TABLE {
-        let line = match by {
-            By::Sdk | By::Service => writeln!(text, "  {name}\n          {meaning}"),
-            By::Nobody(reason) => writeln!(text, "  {name}\n          not supported: {reason}"),
+        let by = match by {
+            By::Sdk => " (read by the SDK)",
+            By::Service => "",
+            By::Nobody => " (not supported)",
         };
-        line.expect("writing to a String cannot fail");
+        writeln!(text, "  {name}{by}\n          {meaning}")
+            .expect("writing to a String cannot fail");
     }
     text
 }
