@@ -12,28 +12,62 @@ use crate::client::Request;
 use crate::stacks::Stack;
 use crate::upstream::Mode;
 
-/// What of a stack decides which steps apply to it.
+/// What a stack may have or not: it decides which steps apply, and what their traces hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts {
-    pub db: bool,
-    pub client: bool,
+pub enum Part {
+    /// A database, as against data in memory.
+    Sql,
+    /// An HTTP client.
+    Client,
+    /// The cache in Redis, which a queue in Redis brings along.
+    Redis,
+    Jobs,
+    Grpc,
 }
 
-impl Parts {
-    pub fn of(stack: &Stack) -> Self {
-        let chosen = |question| stack.one(question).is_some_and(|answer| answer != "none");
-        Self {
-            db: chosen("database"),
-            client: chosen("http_client"),
+impl Part {
+    pub const ALL: [Self; 5] = [Self::Sql, Self::Client, Self::Redis, Self::Jobs, Self::Grpc];
+
+    /// In the names of contract files.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sql => "sql",
+            Self::Client => "client",
+            Self::Redis => "redis",
+            Self::Jobs => "jobs",
+            Self::Grpc => "grpc",
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    Nothing,
-    Database,
-    Client,
+/// The parts of one stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts(Vec<Part>);
+
+impl Parts {
+    pub fn of(stack: &Stack) -> Self {
+        let chosen = |question| stack.one(question).is_some_and(|answer| answer != "none");
+        // As hooks/prune.rhai decides.
+        let queue_in_redis = stack.has("extras", "jobs")
+            && !["sqlite", "postgres"]
+                .iter()
+                .any(|db| stack.has("database", db));
+        Self::from(|part| match part {
+            Part::Sql => chosen("database"),
+            Part::Client => chosen("http_client"),
+            Part::Redis => stack.has("extras", "redis") || queue_in_redis,
+            Part::Jobs => stack.has("extras", "jobs"),
+            Part::Grpc => stack.has("extras", "grpc"),
+        })
+    }
+
+    pub fn from(has: impl Fn(Part) -> bool) -> Self {
+        Self(Part::ALL.into_iter().filter(|part| has(*part)).collect())
+    }
+
+    pub fn has(&self, part: Part) -> bool {
+        self.0.contains(&part)
+    }
 }
 
 /// What must become of a request.
@@ -64,8 +98,6 @@ pub enum Parent {
 pub enum Leaves {
     /// The trace in this step's contract file.
     Trace,
-    /// As `Trace`, but the spans differ between a database and the built-in catalogue: two files.
-    TraceByDatabase,
     /// No span and no metric: a health check.
     Nothing,
     /// A metric but no span: the caller chose not to sample.
@@ -76,7 +108,10 @@ pub enum Leaves {
 pub struct Step {
     /// Also the name of its contract file.
     pub name: &'static str,
-    pub needs: Needs,
+    /// The part without which it cannot be asked.
+    pub needs: Option<Part>,
+    /// The parts that change the trace: each set of them that a stack has is a contract file of its own.
+    pub varies: &'static [Part],
     pub request: Request,
     pub parent: Parent,
     pub upstream: Mode,
@@ -89,24 +124,16 @@ pub struct Step {
 }
 
 impl Step {
-    pub fn applies_to(&self, parts: Parts) -> bool {
-        match self.needs {
-            Needs::Nothing => true,
-            Needs::Database => parts.db,
-            Needs::Client => parts.client,
-        }
+    pub fn applies_to(&self, parts: &Parts) -> bool {
+        self.needs.is_none_or(|part| parts.has(part))
     }
 
-    /// The contract file's name without `.txt`, for a step that leaves a trace.
-    pub fn contract(&self, parts: Parts) -> Option<String> {
-        match self.leaves {
-            Leaves::Trace => Some(self.name.to_owned()),
-            Leaves::TraceByDatabase => Some(format!(
-                "{}.{}",
-                self.name,
-                if parts.db { "sql" } else { "catalogue" }
-            )),
-            Leaves::Nothing | Leaves::OnlyMetrics => None,
+    /// The contract file's name without `.txt`, for a step that leaves a trace: `search.sql`.
+    pub fn contract(&self, parts: &Parts) -> Option<String> {
+        if self.leaves != Leaves::Trace {
+            return None;
         }
+        let present = self.varies.iter().filter(|part| parts.has(**part));
+        Some(present.fold(self.name.to_owned(), |name, part| name + "." + part.name()))
     }
 }

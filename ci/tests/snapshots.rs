@@ -1,20 +1,22 @@
-//! The tree of every stack is as it was reviewed.
+//! The trees of the pairwise stacks, in which every choice meets every other, are as they were reviewed.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use ci::origin::Origins;
-use ci::{snapshot, specimens};
+use ci::specimens::Specimen;
+use ci::{snapshot, stacks};
 use similar::TextDiff;
 
 #[test]
-fn every_stack_is_as_its_snapshot() {
+fn every_pair_of_choices_is_as_its_snapshot() {
     let origins = Origins::read().unwrap();
     let mut report = String::new();
-    for specimen in specimens::all().unwrap() {
-        let path = snapshot::path(&specimen.stack);
+    for stack in stacks::pairwise().unwrap() {
+        let specimen = Specimen::new(&stack).unwrap();
+        let path = snapshot::path(&stack);
         let reviewed = fs::read_to_string(&path).unwrap_or_default();
-        let generated = snapshot::render(specimen, &origins).unwrap();
+        let generated = snapshot::render(&specimen, &origins).unwrap();
         if reviewed != generated {
             let diff = TextDiff::from_lines(&reviewed, &generated);
             report += &diff
@@ -30,11 +32,11 @@ fn every_stack_is_as_its_snapshot() {
 }
 
 #[test]
-fn there_is_no_snapshot_of_a_stack_that_does_not_exist() {
-    let wanted: BTreeSet<_> = specimens::all()
+fn there_is_no_snapshot_of_a_stack_that_is_not_among_them() {
+    let wanted: BTreeSet<_> = stacks::pairwise()
         .unwrap()
         .iter()
-        .map(|specimen| snapshot::path(&specimen.stack))
+        .map(snapshot::path)
         .collect();
     let present: BTreeSet<_> = fs::read_dir(snapshot::folder())
         .unwrap()

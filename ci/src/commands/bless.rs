@@ -7,24 +7,28 @@ use anyhow::{Context, Result};
 
 use crate::origin::Origins;
 use crate::progress::Progress;
-use crate::{contract, house, root, snapshot, specimens, stacks};
+use crate::specimens::Specimen;
+use crate::stacks::{self, Stack};
+use crate::{contract, house, root, snapshot};
 
-/// Regenerate the snapshots of all stacks, and on demand the contract. Review what changed before
+/// Regenerate the snapshots of the pairwise stacks, and on demand the contract. Review what changed before
 /// you commit it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Also build and run the flagship stacks, and make the telemetry they send the contract.
-    #[arg(long)]
-    contract: bool,
+    /// Also build and run stacks, the flagship's if none is named, and make the telemetry they send the contract.
+    #[arg(long, value_name = "STACK", num_args = 0..)]
+    contract: Option<Vec<Stack>>,
 }
 
 /// # Errors
 /// A stack cannot be generated, built or run, or a file not be written.
 pub fn run(args: Args) -> Result<ExitCode> {
-    snapshots()?;
-    if args.contract {
-        contracts()?;
+    match args.contract {
+        None => {}
+        Some(named) if named.is_empty() => contracts(&stacks::flagship()?)?,
+        Some(named) => contracts(&named)?,
     }
+    snapshots()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -32,11 +36,11 @@ fn snapshots() -> Result<()> {
     let folder = snapshot::folder();
     fs::create_dir_all(&folder)?;
     let origins = Origins::read()?;
-    let specimens = specimens::all()?;
     let mut wanted = Vec::new();
-    for specimen in specimens {
-        let path = snapshot::path(&specimen.stack);
-        fs::write(&path, snapshot::render(specimen, &origins)?)?;
+    for stack in stacks::pairwise()? {
+        let specimen = Specimen::new(&stack)?;
+        let path = snapshot::path(&stack);
+        fs::write(&path, snapshot::render(&specimen, &origins)?)?;
         wanted.push(path);
     }
     for entry in fs::read_dir(&folder)? {
@@ -45,17 +49,17 @@ fn snapshots() -> Result<()> {
             fs::remove_file(path)?;
         }
     }
-    println!("{} snapshots", specimens.len());
+    println!("{} snapshots", wanted.len());
     Ok(())
 }
 
-fn contracts() -> Result<()> {
+fn contracts(stacks: &[Stack]) -> Result<()> {
     let progress = Progress::new();
     let mut changed = Vec::new();
-    for stack in stacks::flagship()? {
+    for stack in stacks {
         progress.step(format!("building and running {stack}"));
-        let project = house::place(&stack)?;
-        let files = contract::bless(&stack, &project, &house::target());
+        let project = house::place(stack)?;
+        let files = contract::bless(stack, &project, &house::target());
         changed.extend(files.with_context(|| stack.to_string())?);
     }
     drop(progress);

@@ -48,7 +48,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let begun = Instant::now();
     let runtime = tokio::runtime::Runtime::new()?;
     let parts = Parts::of(&stack);
-    let recordings = runtime.block_on(contract::record_all(&binary, parts, |step| {
+    let recordings = runtime.block_on(contract::record_all(&binary, &parts, |step| {
         progress.detail(step.name)
     }))?;
     clock.ran = begun.elapsed();

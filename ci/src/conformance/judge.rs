@@ -17,6 +17,8 @@ pub struct Evidence<'a> {
     pub queries: BTreeMap<TraceId, bool>,
     /// Traces whose client hung up.
     pub cancelled: BTreeSet<TraceId>,
+    /// Requests that were measured but whose caller chose not to sample.
+    pub unsampled: usize,
 }
 
 /// Judges every span, metric, log record and resource.
@@ -30,7 +32,7 @@ pub fn judge(evidence: &Evidence<'_>, registry: &Registry) -> Report {
         others::judge_log(log, registry, &mut report);
     }
     others::judge_resources(evidence.received, registry, &mut report);
-    consistency::judge(evidence.received, registry, &mut report);
+    consistency::judge(evidence, registry, &mut report);
     waive(registry, &mut report);
     report
 }

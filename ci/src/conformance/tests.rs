@@ -17,6 +17,7 @@ fn judged(received: &Received) -> Report {
         received,
         queries: BTreeMap::new(),
         cancelled: BTreeSet::new(),
+        unsampled: 0,
     };
     judge(&evidence, &registry)
 }

@@ -13,7 +13,9 @@ use super::directory;
 use super::law::breaches;
 use super::render::{Counts, Rendered, render};
 use crate::conformance::{self, Evidence, Registry};
-use crate::scenario::{Outcome, Parts, Plan, Recording, Step, Transport, record};
+use crate::scenario::{
+    Leaves, Outcome, Parts, Plan, Recording, Step, StepRecord, Transport, record,
+};
 use crate::stacks::Stack;
 use crate::subject;
 
@@ -126,7 +128,7 @@ fn record_stack(
 ) -> anyhow::Result<Vec<Recording>> {
     let binary = subject::build(project, target_dir, &mut |_| {})?;
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(record_all(&binary, Parts::of(stack), |_| {}))
+    runtime.block_on(record_all(&binary, &Parts::of(stack), |_| {}))
 }
 
 /// The whole scenario over gRPC, then the short one over HTTP.
@@ -135,12 +137,12 @@ fn record_stack(
 /// As for [`record`].
 pub async fn record_all(
     binary: &Path,
-    parts: Parts,
+    parts: &Parts,
     mut progress: impl FnMut(&Step),
 ) -> anyhow::Result<Vec<Recording>> {
     let plan = |transport, short| Plan {
         binary: binary.to_owned(),
-        parts,
+        parts: parts.clone(),
         transport,
         short,
     };
@@ -225,7 +227,9 @@ fn evidence(recording: &Recording) -> Evidence<'_> {
             }
         }
     }
+    let unsampled = |record: &&StepRecord| record.step.leaves == Leaves::OnlyMetrics;
     Evidence {
+        unsampled: recording.steps.iter().filter(unsampled).count(),
         received: &recording.received,
         queries,
         cancelled,
@@ -235,24 +239,26 @@ fn evidence(recording: &Recording) -> Evidence<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::steps;
+    use crate::scenario::{Part, steps};
 
     /// Every file belongs to a step that some stack has; a renamed step leaves none behind.
     #[test]
     fn no_file_is_left_over() {
-        const OF_THE_RUN: [&str; 6] = [
+        const OF_THE_RUN: [&str; 8] = [
             "metrics.client.txt",
-            "metrics.db.txt",
-            "metrics.post.txt",
+            "metrics.grpc.txt",
+            "metrics.jobs.txt",
+            "metrics.redis.txt",
+            "metrics.sql.txt",
             "metrics.txt",
             "outside.txt",
             "resource.txt",
         ];
         let mut names = BTreeSet::from(OF_THE_RUN.map(str::to_owned));
-        for (db, client) in [(true, true), (true, false), (false, true), (false, false)] {
-            let parts = Parts { db, client };
-            for step in steps().iter().filter(|step| step.applies_to(parts)) {
-                let name = step.contract(parts);
+        for set in 0..1 << Part::ALL.len() {
+            let parts = Parts::from(|part| set & (1 << part as u8) != 0);
+            for step in steps().iter().filter(|step| step.applies_to(&parts)) {
+                let name = step.contract(&parts);
                 names.extend(name.iter().map(|name| format!("{name}.txt")));
                 names.extend(
                     name.filter(|_| step.raises)

@@ -41,9 +41,7 @@ fn server_spans(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(Strin
         .filter(|span| span.kind == Kind::Server)
         .count();
     match record.step.leaves {
-        Leaves::Trace | Leaves::TraceByDatabase if servers != 1 => {
-            say(format!("{servers} server spans instead of 1"))
-        }
+        Leaves::Trace if servers != 1 => say(format!("{servers} server spans instead of 1")),
         Leaves::Nothing | Leaves::OnlyMetrics if !spans.is_empty() => {
             say(format!("{} spans, where none may be", spans.len()));
         }

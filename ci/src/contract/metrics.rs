@@ -1,50 +1,41 @@
-//! The metrics of a whole run as text: a file for what every stack measures, and one each for what the database and the
-//! HTTP client add. So a stack's contract is the sum of its parts' files.
+//! The metrics of a whole run as text: a file for what every stack measures, and one each for what a part adds. So a
+//! stack's contract is the sum of its parts' files. How often something was measured is not in them: that is as often as
+//! there are spans of it, which `conformance` checks.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::normal;
 use super::render::Rendered;
-use crate::signals::{Attributes, Instrument, Measure, MetricPoint, Value};
+use crate::signals::{Attributes, Measure, MetricPoint, Value};
 
-/// A series as the contract shows it. Series that differ only in what varies are one.
-struct Line<'a> {
-    point: &'a MetricPoint,
-    /// How often it was measured, or the sum of all values.
-    value: f64,
-}
-
-/// The metrics at the end of the run, with values where the scenario determines them.
+/// The metrics at the end of the run. Series that differ only in what varies are one line.
 pub fn metrics(points: &[MetricPoint]) -> Rendered {
-    let mut lines: BTreeMap<(&str, &str, String), Line<'_>> = BTreeMap::new();
+    let mut lines: BTreeMap<(&str, &str, String), &MetricPoint> = BTreeMap::new();
     for point in at_the_end(points) {
-        let value = match &point.measure {
-            Measure::Histogram { count, .. } => *count as f64,
-            Measure::Number(number) => *number,
-        };
         let key = (
             file_of(point),
             point.name.as_str(),
             shown(&point.attributes),
         );
-        let line = lines.entry(key).or_insert(Line { point, value: 0.0 });
-        line.value += value;
+        lines.entry(key).or_insert(point);
     }
     let mut files = Rendered::new();
     let mut current = ("", "");
-    for ((file, name, attributes), Line { point, value }) in lines {
+    for ((file, name, attributes), point) in lines {
         let text = files.entry(file.to_owned()).or_default();
         if current != (file, name) {
             current = (file, name);
             head(text, point);
         }
-        let value = match point.instrument {
-            _ if !is_determined(name) => "(varies)".to_owned(),
-            Instrument::Histogram => format!("{value} times"),
-            _ => value.to_string(),
+        let value = match point.measure {
+            // What rises and falls with the requests is back where it began.
+            Measure::Number(number) if name.ends_with(".active_requests") => {
+                format!(" -> {number}")
+            }
+            _ => String::new(),
         };
-        let _ = writeln!(text, "  {attributes} -> {value}");
+        let _ = writeln!(text, "  {attributes}{value}");
     }
     files
 }
@@ -102,27 +93,20 @@ fn file_of(point: &MetricPoint) -> &'static str {
         .get("http.route")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    if point.name.starts_with("db.") || route.starts_with("/users") {
-        "metrics.db.txt"
+    let system = point.attributes.get("db.system.name");
+    if system.and_then(Value::as_str) == Some("redis") {
+        "metrics.redis.txt"
+    } else if point.name.starts_with("db.") {
+        "metrics.sql.txt"
     } else if point.name.starts_with("http.client.") || route.starts_with("/external") {
         "metrics.client.txt"
-    } else if point
-        .attributes
-        .get("http.request.method")
-        .and_then(Value::as_str)
-        == Some("POST")
-    {
-        // Both of the above post, and nothing else: without a route there is no telling which it was.
-        "metrics.post.txt"
+    } else if point.name.starts_with("rpc.") || route.starts_with("/peer") {
+        "metrics.grpc.txt"
+    } else if point.name.starts_with("messaging.") {
+        "metrics.jobs.txt"
     } else {
         "metrics.txt"
     }
-}
-
-/// Whether the scenario alone decides how often something was measured. The pool decides for itself when it opens,
-/// closes and hands out connections.
-fn is_determined(metric: &str) -> bool {
-    metric.starts_with("http.") || metric == "db.client.operation.duration"
 }
 
 #[cfg(test)]
@@ -144,13 +128,13 @@ mod tests {
             .attributes
             .insert("server.port".to_owned(), 2.into());
         let files = metrics(&[late, early, other_port]);
-        let text = &files["metrics.db.txt"];
+        let text = &files["metrics.txt"];
         assert!(
             text.starts_with("METRIC http.server.request.duration histogram s Cumulative"),
             "{text}"
         );
         assert!(
-            text.contains("server.port=<server.port> url.scheme=http -> 5 times\n"),
+            text.contains("server.port=<server.port> url.scheme=http\n"),
             "{text}"
         );
         assert_eq!(files.len(), 1);

@@ -51,7 +51,7 @@ impl Counts {
 pub fn render(recording: &Recording) -> Rendered {
     let mut files = Rendered::new();
     for record in &recording.steps {
-        if let Some(mut name) = record.step.contract(recording.parts) {
+        if let Some(mut name) = record.step.contract(&recording.parts) {
             if recording.transport == Transport::Http && record.step.raises {
                 name.push_str(".logs");
             }

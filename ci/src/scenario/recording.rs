@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::run::{DEADLINE, Run};
-use super::{Outcome, Parts, SECRET, Step, steps};
+use super::{Outcome, Part, Parts, SECRET, Step, steps};
 use crate::client::Answer;
 use crate::receiver::{Received, Receiver};
 use crate::service::{Ended, Service};
@@ -87,7 +87,7 @@ pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Res
 
     let all: Vec<Step> = steps()
         .into_iter()
-        .filter(|step| step.applies_to(plan.parts))
+        .filter(|step| step.applies_to(&plan.parts))
         .collect();
     let (last, steps): (Vec<_>, Vec<_>) = all
         .into_iter()
@@ -133,7 +133,7 @@ pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Res
     );
     // The exporter waits for our answers before the process ends, so nothing is on its way any more.
     Ok(Recording {
-        parts: plan.parts,
+        parts: plan.parts.clone(),
         transport: plan.transport,
         steps: records,
         received: receiver.store().snapshot(),
@@ -173,7 +173,7 @@ fn environment(plan: &Plan, receiver: &Receiver, upstream: &Upstream) -> BTreeMa
             "logs".to_owned(),
         );
     }
-    if plan.parts.client {
+    if plan.parts.has(Part::Client) {
         let url = format!("http://user:{SECRET}@{upstream}/hello?sig={SECRET}&page=1");
         env.insert("UPSTREAM_URL".to_owned(), url);
     }

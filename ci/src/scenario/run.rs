@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
         let traces: Vec<_> = self
             .records
             .iter()
-            .filter(|record| matches!(record.step.leaves, Leaves::Trace | Leaves::TraceByDatabase))
+            .filter(|record| record.step.leaves == Leaves::Trace)
             .filter_map(|record| record.trace_id.as_deref())
             .collect();
         let arrived = |all: &Received| {

@@ -1,6 +1,6 @@
 //! The list. A new step is one entry here and, after `bless`, one file in `ci/contract/`.
 
-use super::{Leaves, Needs, Outcome, Parent, Step};
+use super::{Leaves, Outcome, Parent, Part, Step};
 use crate::client::Request;
 use crate::upstream::Mode;
 
@@ -33,17 +33,25 @@ fn users() -> Vec<Step> {
     let account = format!(r#"{{"name":"Grace {SECRET}","email":"grace-{SECRET}@example.com"}}"#);
     let post = |name, body: &str| {
         Step::new(name, "POST", "/users")
-            .needs(Needs::Database)
             .header("content-type", "application/json")
             .body(body)
     };
-    let get = |name, target| Step::new(name, "GET", target).needs(Needs::Database);
+    let get = |name, target| Step::new(name, "GET", target);
     vec![
-        get("user-found", "/users/1").short(),
-        get("user-not-found", "/users/999999").status(404),
+        get("user-found", "/users/1")
+            .varies(&[Part::Sql, Part::Redis])
+            .short(),
+        get("user-not-found", "/users/999999")
+            .varies(&[Part::Sql, Part::Redis])
+            .status(404),
         get("user-bad-id", "/users/one").status(400),
-        post("user-create", &account).status(201).short(),
-        post("user-create-duplicate", &account).status(409),
+        post("user-create", &account)
+            .varies(&[Part::Sql, Part::Redis, Part::Jobs])
+            .status(201)
+            .short(),
+        post("user-create-duplicate", &account)
+            .varies(&[Part::Sql])
+            .status(409),
         post(
             "user-create-invalid",
             r#"{"name":"","email":"not an address"}"#,
@@ -68,9 +76,9 @@ fn products() -> Vec<Step> {
             "GET",
             "/products?q=lamp&category=lighting&limit=5",
         )
-        .by_database()
+        .varies(&[Part::Sql])
         .short(),
-        Step::new("search-all", "GET", "/products").by_database(),
+        Step::new("search-all", "GET", "/products").varies(&[Part::Sql]),
         Step::new("search-bad-limit", "GET", "/products?limit=0").status(400),
         Step::new("panic", "GET", PANIC_TARGET)
             .status(500)
@@ -151,7 +159,7 @@ fn propagation() -> Vec<Step> {
 }
 
 fn external() -> Vec<Step> {
-    let call = |name| Step::new(name, "POST", "/external").needs(Needs::Client);
+    let call = |name| Step::new(name, "POST", "/external").needs(Part::Client);
     vec![
         call("external-ok")
             .header("baggage", &format!("user={SECRET}"))
@@ -176,7 +184,7 @@ fn external() -> Vec<Step> {
 fn last() -> Vec<Step> {
     vec![
         Step::new("external-drained", "POST", "/external")
-            .needs(Needs::Client)
+            .needs(Part::Client)
             .upstream(Mode::Hang)
             .outcome(Outcome::Drained(200)),
     ]
@@ -192,7 +200,8 @@ impl Step {
         ];
         Self {
             name,
-            needs: Needs::Nothing,
+            needs: None,
+            varies: &[],
             request: Request {
                 method,
                 target,
@@ -208,8 +217,13 @@ impl Step {
         }
     }
 
-    fn needs(mut self, needs: Needs) -> Self {
-        self.needs = needs;
+    fn needs(mut self, part: Part) -> Self {
+        self.needs = Some(part);
+        self
+    }
+
+    fn varies(mut self, parts: &'static [Part]) -> Self {
+        self.varies = parts;
         self
     }
 
@@ -258,10 +272,6 @@ impl Step {
     fn leaves(mut self, leaves: Leaves) -> Self {
         self.leaves = leaves;
         self
-    }
-
-    fn by_database(self) -> Self {
-        self.leaves(Leaves::TraceByDatabase)
     }
 
     fn raises(mut self) -> Self {

@@ -66,11 +66,20 @@ fn chooses() -> Vec<Choose> {
             vec![chosen.trim_matches('"').to_owned()]
         } else {
             let (question, suffix) = chosen.split_once(" + ").unwrap_or((chosen, ""));
-            let question = Options::load().unwrap().question(question);
-            let question =
-                question.unwrap_or_else(|| panic!("`{line}`: there is no such question"));
-            values(question)
-                .map(|value| format!("{value}{}", suffix.trim_matches('"')))
+            let values = match question {
+                // Follows from the answers.
+                "queue" => ["sqlite", "postgres", "redis"].map(str::to_owned).to_vec(),
+                _ => {
+                    let asked = Options::load().unwrap().question(question);
+                    values(asked.unwrap_or_else(|| panic!("`{line}`: there is no such question")))
+                        .map(str::to_owned)
+                        .collect()
+                }
+            };
+            let suffix = suffix.trim_matches('"');
+            values
+                .iter()
+                .map(|value| format!("{value}{suffix}"))
                 .collect()
         };
         let folder = folder.trim_matches('"').to_owned();

@@ -124,18 +124,20 @@ async fn open(config: &Config) -> anyhow::Result<sqlx::SqlitePool> {
         .context("the database at DATABASE_URL cannot be opened")
 }
 
-/// Brings the schema up to date and does nothing else: `migrate` on the command line.
-///
-/// # Errors
-/// When the database cannot be reached or a migration fails.
-pub async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let db = Db {
-        pool: sql::Pool::new(open(config).await?, "db"),
-    };
-    db.migrate().await?;
-    db.close().await;
-    tracing::info!("the schema is up to date");
-    Ok(())
+/// Bring the database's schema up to date, then exit. At start this happens in development only.
+#[derive(Debug, Clone, Args)]
+pub struct Migrate {}
+
+impl Migrate {
+    pub(crate) async fn run(&self, config: &Config) -> anyhow::Result<()> {
+        let db = Db {
+            pool: sql::Pool::new(open(config).await?, "db"),
+        };
+        db.migrate().await?;
+        db.close().await;
+        tracing::info!("the schema is up to date");
+        Ok(())
+    }
 }
 
 /// Adds a user and gives its id.

@@ -35,10 +35,7 @@ fn recording() -> Recording {
     let line = r#"{"timestamp":"now","level":"INFO","target":"service","message":"listening"}"#;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     Recording {
-        parts: Parts {
-            db: true,
-            client: true,
-        },
+        parts: Parts::from(|_| true),
         transport: Transport::Grpc,
         steps: vec![StepRecord {
             step,

@@ -1,11 +1,13 @@
-//! Products from the built-in catalogue.
+//! Products in memory.
 
 use super::Search;
 use crate::{error::AppError, state::AppState};
 
-pub use crate::catalogue::Product;
+pub use crate::memory::Product;
 
 pub(super) async fn find(state: &AppState, search: &Search) -> Result<Vec<Product>, AppError> {
     let limit = usize::from(search.limit);
-    Ok(state.catalogue.find(&search.q, &search.category, limit))
+    Ok(state
+        .memory
+        .find_products(&search.q, &search.category, limit))
 }

@@ -1,0 +1,21 @@
+use telemetry::testing::Trace;
+
+use crate::app::App;
+
+#[tokio::test]
+async fn a_database_error_is_recorded_once_and_not_shown() {
+    let (app, trace) = (App::start().await, Trace::new());
+    app.database.execute("DROP TABLE users").await;
+
+    let reply = app.get(&trace, "/users/1").await;
+
+    assert_eq!(reply.problem(500, &trace), "");
+    assert!(!reply.body.to_string().contains("users"), "{}", reply.body);
+    assert_eq!(
+        trace.tree().await,
+        "SERVER GET /users/{id} ERROR database\n  INTERNAL db.get_user ERROR sqlx_core::error::Error\n    \
+         CLIENT SELECT users ERROR 1\n"
+    );
+    let exceptions: usize = trace.spans().iter().map(|span| span.events.len()).sum();
+    assert_eq!(exceptions, 1);
+}
