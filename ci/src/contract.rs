@@ -3,6 +3,7 @@
 
 mod check;
 mod compare;
+mod differences;
 mod law;
 mod metrics;
 mod normal;
@@ -10,6 +11,7 @@ mod render;
 
 pub use check::{Report, bless, judge, record_all, run};
 pub use compare::{Difference, compare};
+pub use differences::Forced;
 pub use law::breaches;
 pub use metrics::at_the_end;
 pub use render::{Counts, Rendered, render};

@@ -271,7 +271,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            oracle.contains("`oracle`") && oracle.contains("`sqlite`, `none`"),
+            oracle.contains("`oracle`") && oracle.contains("`sqlite`, "),
             "{oracle}"
         );
         options.validate("database", "none").unwrap();

@@ -52,7 +52,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         progress.detail(step.name)
     }))?;
     clock.ran = begun.elapsed();
-    let report = contract::judge(&recordings)?;
+    let report = contract::judge(&stack, &recordings)?;
     drop(progress);
 
     let story = Story {

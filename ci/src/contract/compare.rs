@@ -16,25 +16,36 @@ pub struct Difference {
     pub diff: String,
 }
 
-/// The differences between `received` (text by file name) and the files in `directory`. A file that is missing is a
-/// difference.
+/// The contract's text of each file in `received`, empty where there is none.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn compare(
+pub fn expected(
     received: &BTreeMap<String, String>,
     directory: &Path,
-) -> anyhow::Result<Vec<Difference>> {
-    let mut differences = Vec::new();
-    for (name, actual) in received {
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let read = |name: &String| {
         let path = directory.join(name);
-        let expected = if path.exists() {
+        let text = if path.exists() {
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?
         } else {
             String::new()
         };
-        if *actual != expected {
-            let diff = TextDiff::from_lines(expected.as_str(), actual.as_str())
+        Ok((name.clone(), text))
+    };
+    received.keys().map(read).collect()
+}
+
+/// The differences between what was received and what was expected, both text by file name.
+pub fn compare(
+    received: &BTreeMap<String, String>,
+    expected: &BTreeMap<String, String>,
+) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for (name, actual) in received {
+        let expected = expected.get(name).map(String::as_str).unwrap_or_default();
+        if actual != expected {
+            let diff = TextDiff::from_lines(expected, actual.as_str())
                 .unified_diff()
                 .context_radius(4)
                 .header(&format!("contract/{name}"), "received")
@@ -45,7 +56,7 @@ pub fn compare(
             });
         }
     }
-    Ok(differences)
+    differences
 }
 
 #[cfg(test)]
@@ -62,7 +73,7 @@ mod tests {
             ("b.txt".to_owned(), "same\n".to_owned()),
             ("new.txt".to_owned(), "SERVER\n".to_owned()),
         ]);
-        let differences = compare(&received, directory.path()).unwrap();
+        let differences = compare(&received, &expected(&received, directory.path()).unwrap());
         let files: Vec<_> = differences
             .iter()
             .map(|difference| difference.file.as_str())

@@ -73,6 +73,18 @@ fn spans_and_metrics_agree() {
 }
 
 #[test]
+fn as_much_is_measured_as_there_are_spans() {
+    let received = Received {
+        spans: vec![server(), server()],
+        metrics: vec![samples::duration()],
+        ..Received::default()
+    };
+    let report = judged(&received);
+    let mut texts = report.violations.iter().map(|violation| &violation.what);
+    assert!(texts.any(|what| what == "measured 1 times, but there were 2 operations"));
+}
+
+#[test]
 fn log_records() {
     assert_named(
         &of_log(|log| log.severity = 0),
