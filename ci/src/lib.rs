@@ -23,6 +23,7 @@ pub mod specimens;
 pub mod stacks;
 pub mod subject;
 pub mod table;
+pub mod together;
 pub mod upstream;
 pub mod waterfall;
 

@@ -9,7 +9,7 @@ use super::stacks::Set;
 use crate::check::{Event, Outcome, Step, check};
 use crate::progress::Progress;
 use crate::stacks::{self, Stack};
-use crate::table;
+use crate::{table, together};
 
 /// Generate stacks, then format check, clippy, their own tests, and a run against the contract.
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,9 @@ pub struct Args {
     /// their turn.
     #[arg(long, value_parser = humantime::parse_duration)]
     budget: Option<Duration>,
+    /// Only see whether they compile: all together, as members of one workspace.
+    #[arg(long, conflicts_with_all = ["budget", "json"])]
+    together: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -36,6 +39,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
         None if args.stacks.is_empty() => vec![stacks::default()?],
         None => args.stacks,
     };
+    if args.together {
+        return together(&stacks);
+    }
     if args.budget.is_some() {
         let turn = last_commit() % stacks.len().max(1);
         stacks.rotate_left(turn);
@@ -84,6 +90,17 @@ pub fn run(args: Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn together(stacks: &[Stack]) -> Result<ExitCode> {
+    let progress = Progress::new();
+    progress.step(format!("{} stacks together", stacks.len()));
+    let begun = Instant::now();
+    together::compile(stacks, &mut |line| progress.detail(line))?;
+    drop(progress);
+    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    println!("{} stacks compile ({minutes:.1} min)", stacks.len());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Stack by step, in seconds.
