@@ -1,22 +1,25 @@
 //! Every stack, as a user gets it.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use ci::origin::Origins;
+use ci::root;
+use ci::scenario::{Part, Parts};
 use ci::specimens::{self, Specimen};
-use ci::{house, root};
 
 use crate::none;
 
-/// Words that may only occur where the feature is there, by question. A stack that answers `none` has nothing to say about
-/// them in any text a user reads.
-const WORDS: [(&str, &[&str]); 2] = [
+/// Words that may only occur where the part is there: a stack without it has nothing to say about them in any text a user
+/// reads.
+const WORDS: [(Part, &[&str]); 5] = [
     (
-        "database",
+        Part::Sql,
         &[
             "DATABASE_URL",
             "DATABASE_MAX_CONNECTIONS",
-            "/users",
             "sqlite",
             "SQLite",
             "sqlx",
@@ -25,14 +28,12 @@ const WORDS: [(&str, &[&str]); 2] = [
         ],
     ),
     (
-        "http_client",
-        &[
-            "UPSTREAM_URL",
-            "UPSTREAM_TIMEOUT",
-            "/external",
-            "TELEMETRY_TRUSTED_HOSTS",
-        ],
+        Part::Client,
+        &["UPSTREAM_URL", "UPSTREAM_TIMEOUT", "/external"],
     ),
+    (Part::Redis, &["REDIS_URL", "CACHE_", "cache"]),
+    (Part::Jobs, &["JOBS_", "worker", "welcome"]),
+    (Part::Grpc, &["GRPC_", "/peer", "proto/"]),
 ];
 
 /// Files for reading: nothing in them is checked by a compiler.
@@ -49,13 +50,11 @@ fn no_text_speaks_of_an_absent_feature() {
     for Specimen { stack, files, .. } in specimens::all().unwrap() {
         for (path, content) in files.iter().filter(|(path, _)| is_prose(path)) {
             let text = String::from_utf8_lossy(content);
-            for (question, words) in WORDS
-                .iter()
-                .filter(|(question, _)| stack.has(question, "none"))
-            {
+            let parts = Parts::of(stack);
+            for (part, words) in WORDS.iter().filter(|(part, _)| !parts.has(*part)) {
                 for word in words.iter().filter(|word| text.contains(**word)) {
                     complaints.push(format!(
-                        "{stack}: {} says `{word}`, but {question} is none",
+                        "{stack}: {} says `{word}`, but has no {part:?}",
                         path.display()
                     ));
                 }
@@ -71,13 +70,11 @@ fn the_readme_speaks_of_present_features() {
     let mut complaints = Vec::new();
     for specimen in specimens::all().unwrap() {
         let readme = specimen.text("README.md").unwrap();
-        for (question, words) in WORDS
-            .iter()
-            .filter(|(question, _)| !specimen.stack.has(question, "none"))
-        {
+        let parts = Parts::of(&specimen.stack);
+        for (part, words) in WORDS.iter().filter(|(part, _)| parts.has(*part)) {
             if !words.iter().any(|word| readme.contains(word)) {
                 complaints.push(format!(
-                    "{}: the README says nothing of its {question}",
+                    "{}: the README says nothing of its {part:?}",
                     specimen.stack
                 ));
             }
@@ -182,20 +179,49 @@ fn contains(content: &[u8], text: &str) -> bool {
         .any(|window| window == text.as_bytes())
 }
 
-/// Formatted as generated: older versions of cargo-generate do not run rustfmt, and `--no-fmt` exists.
+/// Formatted as generated: older versions of cargo-generate do not run rustfmt, and `--no-fmt` exists. Each text once, in
+/// whichever stacks it is.
 #[test]
 fn every_stack_is_formatted() {
-    let mut complaints = Vec::new();
-    for specimen in specimens::all().unwrap() {
-        let mut cargo = house::cargo(specimen.project());
-        if let Err(error) = house::run(
-            cargo.args(["fmt", "--all", "--check", "--", "--color", "never"]),
-            &mut |_| (),
-        ) {
-            complaints.push(format!("{}: {error:#}", specimen.stack));
+    let mut texts: BTreeMap<&[u8], String> = BTreeMap::new();
+    for Specimen { stack, files, .. } in specimens::all().unwrap() {
+        for (path, content) in files {
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                let place = || format!("{stack}: {}", path.display());
+                texts.entry(content).or_insert_with(place);
+            }
         }
     }
-    none(complaints);
+    assert!(texts.len() > 100, "{} texts", texts.len());
+    none(
+        texts
+            .iter()
+            .filter_map(|(text, place)| misformat(text).map(|diff| format!("{place}\n{diff}")))
+            .collect(),
+    );
+}
+
+/// What rustfmt would change.
+fn misformat(text: &[u8]) -> Option<String> {
+    let mut rustfmt = Command::new("rustfmt")
+        .args(["--edition", "2024"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("rustfmt is installed");
+    let mut stdin = rustfmt.stdin.take().expect("a pipe");
+    stdin.write_all(text).expect("rustfmt reads");
+    drop(stdin);
+    let output = rustfmt.wait_with_output().expect("rustfmt ends");
+    (output.stdout != text).then(|| {
+        let (is, should) = (
+            String::from_utf8_lossy(text),
+            String::from_utf8_lossy(&output.stdout),
+        );
+        similar::TextDiff::from_lines(&*is, &*should)
+            .unified_diff()
+            .to_string()
+    })
 }
 
 /// The certificate reproduces the service: `new --values-file` reads it.
@@ -208,7 +234,12 @@ fn the_birth_certificate_holds_every_answer() {
         let expected: Vec<_> = specimen.stack.values().collect();
         let written: Vec<_> = values
             .iter()
-            .map(|(question, answer)| (&**question, answer.as_str().unwrap().to_owned()))
+            .map(|(question, answer)| {
+                let one = std::slice::from_ref(answer);
+                let answers = answer.as_array().map_or(one, Vec::as_slice);
+                let answers: Vec<_> = answers.iter().map(|it| it.as_str().unwrap()).collect();
+                (&**question, answers.join(","))
+            })
             .collect();
         assert_eq!(written, expected, "{}", specimen.stack);
     }
