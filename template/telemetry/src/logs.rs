@@ -31,8 +31,8 @@ use tracing_subscriber::{
 
 use crate::{session::SessionId, settings::LogFormat};
 
-/// Which log lines are wanted, from `RUST_LOG`; default `info`. The SDK's own logs stay silent unless it names them:
-/// what matters of them is said in `watch`.
+/// Which log lines are wanted, from `RUST_LOG`; default `info`. The SDK's own logs stay silent unless it names them: what
+/// matters of them is said in `watch`. So do the web framework's, which telemetry says better.
 pub(crate) fn targets() -> Targets {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let targets = match Targets::from_str(&wanted) {
@@ -46,10 +46,14 @@ pub(crate) fn targets() -> Targets {
             Targets::new().with_default(LevelFilter::INFO)
         }
     };
-    if wanted.contains("opentelemetry") {
-        return targets;
-    }
-    targets.with_target("opentelemetry", LevelFilter::OFF)
+    let quiet = [("opentelemetry", LevelFilter::OFF)];
+    quiet
+        .iter()
+        .chain(crate::http_server::QUIET)
+        .filter(|(krate, _)| !wanted.contains(krate))
+        .fold(targets, |targets, (krate, level)| {
+            targets.with_target(*krate, *level)
+        })
 }
 
 /// Whether `target` belongs to what carries telemetry itself. Its spans and logs are never exported: each export would

@@ -12,8 +12,12 @@ use http::{Version, header};
 use http_body::{Body, Frame, SizeHint};
 use opentelemetry_http::HeaderExtractor;
 use pin_project_lite::pin_project;
+use tracing::level_filters::LevelFilter;
 
 use super::{ErrorType, Request, ServerSpan};
+
+/// What of the framework's own logs is not wanted: it has none.
+pub(crate) const QUIET: &[(&str, LevelFilter)] = &[];
 
 /// Makes a server span of each request.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,0 +1,128 @@
+//! Errors as responses, and the errors that the framework itself makes.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use actix_web::{
+    Error, HttpResponse, ResponseError as _,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    error::{InternalError, JsonPayloadError, PathError, QueryPayloadError},
+    http::header::{ALLOW, HeaderValue},
+    middleware::Next,
+};
+use http::StatusCode;
+
+use crate::error::{Answer, AppError, Failure, PROBLEM_JSON};
+
+// No `ResponseError`: that answers from a reference, as often as it is asked, and this error is recorded once.
+impl From<AppError> for Error {
+    fn from(error: AppError) -> Self {
+        let Answer {
+            status,
+            body,
+            error_type,
+        } = error.into();
+        // The framework's type of statuses is that of another version of `http`.
+        let status = actix_web::http::StatusCode::from_u16(status.as_u16())
+            .expect("both types allow the same statuses");
+        let mut response = HttpResponse::build(status)
+            .content_type(PROBLEM_JSON)
+            .body(body);
+        if let Some(error_type) = error_type {
+            response.extensions_mut().insert(error_type);
+        }
+        InternalError::from_response(status, response).into()
+    }
+}
+
+pub(super) async fn no_route() -> Result<HttpResponse, AppError> {
+    Err(AppError::NotFound("page"))
+}
+
+/// `allowed` are the methods there are: <https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6>.
+pub(super) async fn no_method(allowed: &'static str) -> Result<HttpResponse, Error> {
+    let mut error = Error::from(rejected(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this method is not allowed here".to_owned(),
+    ));
+    error.add_response_mapper(|mut response| {
+        let allowed = HeaderValue::from_static(allowed);
+        response.headers_mut().insert(ALLOW, allowed);
+        response
+    });
+    Err(error)
+}
+
+/// Answers 503 for a handler that takes longer than `limit`, and drops it.
+pub(super) async fn in_time<B: MessageBody>(
+    limit: Duration,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let handled = tokio::time::timeout(limit, next.call(request)).await;
+    handled.unwrap_or_else(|_| Err(failed(StatusCode::SERVICE_UNAVAILABLE, "timeout").into()))
+}
+
+/// Answers 500 for a handler that panicked. The panic itself is on record by telemetry's panic hook.
+pub(super) async fn unpanicked<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut handled = pin!(async { next.call(request).await });
+    // What the handler was at when it panicked is dropped with it, never seen again.
+    poll_fn(|task| {
+        let polled = catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(task)));
+        polled.unwrap_or_else(|_| {
+            Poll::Ready(Err(
+                failed(StatusCode::INTERNAL_SERVER_ERROR, "panic").into()
+            ))
+        })
+    })
+    .await
+}
+
+fn failed(status: StatusCode, kind: &'static str) -> AppError {
+    AppError::Failed(Failure {
+        status,
+        kind,
+        detail: None,
+        cause: None,
+    })
+}
+
+fn rejected(status: StatusCode, detail: String) -> AppError {
+    AppError::Rejected { status, detail }
+}
+
+impl From<JsonPayloadError> for AppError {
+    fn from(error: JsonPayloadError) -> Self {
+        let status = match &error {
+            JsonPayloadError::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            // JSON, but not of this shape.
+            JsonPayloadError::Deserialize(error) if error.is_data() => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            error => StatusCode::from_u16(error.status_code().as_u16())
+                .expect("both types allow the same statuses"),
+        };
+        rejected(status, error.to_string())
+    }
+}
+
+impl From<PathError> for AppError {
+    fn from(error: PathError) -> Self {
+        rejected(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
+impl From<QueryPayloadError> for AppError {
+    fn from(error: QueryPayloadError) -> Self {
+        rejected(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}

@@ -1,0 +1,79 @@
+//! Listening, and stopping without cutting anyone off.
+
+use std::{net::SocketAddr, time::Duration};
+
+use actix_web::{HttpServer, dev::Server, http::KeepAlive, web::Data};
+use anyhow::Context as _;
+use tokio::{sync::mpsc, time};
+
+use super::{layers, routes};
+use crate::{
+    config::{self, Config},
+    lifecycle::stop_signal,
+    state::AppState,
+};
+
+/// Serves until told to stop, then finishes the requests that are running, as long as the shutdown timeout allows.
+/// `listening` is called with the address once connections are accepted.
+///
+/// HTTP/1.1 only. With the framework's HTTP/2 without TLS, a connection that says nothing has no time limit, one that is
+/// idle holds up the stop, and a request that its client gave up runs on.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn serve(
+    config: &Config,
+    state: AppState,
+    listening: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
+    // Each worker's app holds a sender, and with the last of them all requests are gone.
+    let (alive, mut gone) = mpsc::channel::<()>(1);
+    let (server, address) = bind(config.server.clone(), Data::new(state), alive)?;
+    listening(address);
+
+    let handle = server.handle();
+    let stop = async {
+        stop_signal().await;
+        tracing::info!("stopping: requests that are running may finish");
+        handle.stop(true).await;
+        Ok(())
+    };
+    let too_late = async {
+        stop_signal().await;
+        time::sleep(config.server.shutdown_timeout).await;
+    };
+    tokio::select! {
+        served = async { tokio::try_join!(server, stop) } => drop(served?),
+        () = too_late => tracing::warn!("requests still running after {:?} are cut off", config.server.shutdown_timeout),
+    }
+    // The workers' threads end by themselves; what they still record must not miss the flush.
+    let _ = time::timeout(Duration::from_secs(1), gone.recv()).await;
+    Ok(())
+}
+
+/// A server that accepts connections once it is polled. Apart from [`serve`], whose future must be `Send`, which an app is
+/// not.
+fn bind(
+    settings: config::Server,
+    state: Data<AppState>,
+    alive: mpsc::Sender<()>,
+) -> anyhow::Result<(Server, SocketAddr)> {
+    let address = settings.address();
+    let server = HttpServer::new(move || {
+        layers::around(routes, &settings)
+            .app_data(state.clone())
+            .app_data(alive.clone())
+    });
+    let server = server
+        .disable_signals()
+        // A client that hangs up is noticed, and its request dropped.
+        .h1_allow_half_closed(false)
+        // As long as the client likes: one that closes first makes a load balancer send requests into closed connections.
+        .keep_alive(KeepAlive::Os)
+        // `serve` keeps the deadline: this one knows only whole seconds.
+        .shutdown_timeout(u64::MAX)
+        .bind(address)
+        .with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
+    let address = server.addrs()[0];
+    Ok((server.run(), address))
+}
