@@ -31,8 +31,11 @@ use tracing_subscriber::{
 
 use crate::{session::SessionId, settings::LogFormat};
 
-/// Which log lines are wanted, from `RUST_LOG`; default `info`. The SDK's own logs stay silent unless it names them:
-/// what matters of them is said in `watch`.
+/// Crates whose logs stay silent unless `RUST_LOG` names them. What matters of the SDK's is said in `watch`; Rocket tells
+/// each request in several lines, headers included, where a span and its log lines say it once.
+const SILENT: [&str; 2] = ["opentelemetry", "rocket::"];
+
+/// Which log lines are wanted, from `RUST_LOG`; default `info`.
 pub(crate) fn targets() -> Targets {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let targets = match Targets::from_str(&wanted) {
@@ -46,10 +49,12 @@ pub(crate) fn targets() -> Targets {
             Targets::new().with_default(LevelFilter::INFO)
         }
     };
-    if wanted.contains("opentelemetry") {
-        return targets;
-    }
-    targets.with_target("opentelemetry", LevelFilter::OFF)
+    SILENT
+        .into_iter()
+        .filter(|krate| !wanted.contains(krate.trim_end_matches(':')))
+        .fold(targets, |targets, krate| {
+            targets.with_target(krate, LevelFilter::OFF)
+        })
 }
 
 /// Whether `target` belongs to what carries telemetry itself. Its spans and logs are never exported: each export would
