@@ -50,7 +50,7 @@ pub(crate) fn targets() -> Targets {
     quiet
         .iter()
         .chain(crate::http_server::QUIET)
-        .filter(|(krate, _)| !wanted.contains(krate))
+        .filter(|(krate, _)| !wanted.contains(krate.trim_end_matches(':')))
         .fold(targets, |targets, (krate, level)| {
             targets.with_target(*krate, *level)
         })

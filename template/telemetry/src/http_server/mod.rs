@@ -36,7 +36,7 @@ pub struct ErrorType(pub &'static str);
 
 /// A request as the conventions see it.
 pub struct Request<'a> {
-    /// As sent; unknown methods are reported as `_OTHER`.
+    /// As sent; unknown methods are reported as `_OTHER`. Empty where the framework does not tell.
     pub method: &'a str,
     /// `http` or `https`.
     pub scheme: &'a str,
@@ -224,7 +224,7 @@ fn span_attributes(
     let mut text = |key: &'static str, value: &str| {
         attributes.push(KeyValue::new(key, StringValue::from(value.to_owned())));
     };
-    if !method_is_known {
+    if !method_is_known && !request.method.is_empty() {
         text(attribute::HTTP_REQUEST_METHOD_ORIGINAL, request.method);
     }
     text(attribute::URL_PATH, request.path);
