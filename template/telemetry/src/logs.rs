@@ -29,10 +29,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{session::SessionId, settings::LogFormat};
+use crate::{http_server::CHATTER, session::SessionId, settings::LogFormat};
 
 /// Which log lines are wanted, from `RUST_LOG`; default `info`. The SDK's own logs stay silent unless it names them:
-/// what matters of them is said in `watch`.
+/// what matters of them is said in `watch`. So does what a web framework says in passing.
 pub(crate) fn targets() -> Targets {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let targets = match Targets::from_str(&wanted) {
@@ -46,10 +46,15 @@ pub(crate) fn targets() -> Targets {
             Targets::new().with_default(LevelFilter::INFO)
         }
     };
-    if wanted.contains("opentelemetry") {
-        return targets;
-    }
-    targets.with_target("opentelemetry", LevelFilter::OFF)
+    let quiet = targets.default_level().unwrap_or(LevelFilter::OFF);
+    let quiet = quiet.min(LevelFilter::WARN);
+    let silenced = CHATTER.iter().map(|chatty| (*chatty, quiet));
+    silenced
+        .chain([("opentelemetry", LevelFilter::OFF)])
+        .filter(|(target, _)| !wanted.contains(target))
+        .fold(targets, |targets, (target, level)| {
+            targets.with_target(target, level)
+        })
 }
 
 /// Whether `target` belongs to what carries telemetry itself. Its spans and logs are never exported: each export would
