@@ -46,13 +46,15 @@ pub(crate) fn targets() -> Targets {
             Targets::new().with_default(LevelFilter::INFO)
         }
     };
+    // Quieter than the rest, never louder.
+    let rest = targets.default_level().unwrap_or(LevelFilter::OFF);
     let quiet = [("opentelemetry", LevelFilter::OFF)];
     quiet
         .iter()
         .chain(crate::http_server::QUIET)
         .filter(|(krate, _)| !wanted.contains(krate.trim_end_matches(':')))
         .fold(targets, |targets, (krate, level)| {
-            targets.with_target(*krate, *level)
+            targets.with_target(*krate, rest.min(*level))
         })
 }
 
