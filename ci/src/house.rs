@@ -35,7 +35,7 @@ pub fn home(stack: &Stack) -> PathBuf {
 }
 
 /// Variables that would change what a generated service or its tests do.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "DATABASE_URL",
     "DATABASE_MAX_CONNECTIONS",
     "DEPLOYMENT_ENVIRONMENT",
@@ -43,6 +43,7 @@ const SETTINGS: [&str; 9] = [
     "PORT",
     "RUST_LOG",
     "SESSION_ID",
+    "UPSTREAM_ATTEMPTS",
     "UPSTREAM_TIMEOUT",
     "UPSTREAM_URL",
 ];
