@@ -44,6 +44,7 @@ const SETTINGS: [&str; 10] = [
     "REDIS_URL",
     "RUST_LOG",
     "SESSION_ID",
+    "UPSTREAM_ATTEMPTS",
     "UPSTREAM_TIMEOUT",
     "UPSTREAM_URL",
 ];

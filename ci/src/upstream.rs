@@ -20,6 +20,8 @@ use tokio::time::timeout;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Answer(u16),
+    /// Answers the next call with 503, and all later ones with this status.
+    Recover(u16),
     /// Answers nothing until the mode changes; then as that mode says.
     Hang,
     /// Nobody listens on the port.
@@ -96,14 +98,16 @@ impl Upstream {
         *self.shared.called.borrow()
     }
 
-    /// The headers of call number `index`.
-    pub fn headers(&self, index: usize) -> Option<Headers> {
+    /// The headers of each call after the first `calls`.
+    pub fn headers_since(&self, calls: usize) -> Vec<Headers> {
         self.shared
             .calls
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(index)
+            .iter()
+            .skip(calls)
             .cloned()
+            .collect()
     }
 
     /// Waits until there were `calls` calls.
@@ -164,6 +168,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Ok(Mode::Answer(status)) => {
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
         }
+        Ok(Mode::Recover(status)) => {
+            shared.mode.send_replace(Mode::Answer(status));
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     // No keep-alive: after `Refuse` no pooled connection may reach the old listener's tasks.
@@ -203,8 +211,16 @@ mod tests {
             assert_eq!(call(address).await.unwrap().status, status);
         }
         assert_eq!(upstream.calls(), 3);
-        assert_eq!(upstream.headers(2).unwrap()["traceparent"], "of the caller");
-        assert!(upstream.headers(3).is_none());
+        assert_eq!(upstream.headers_since(2)[0]["traceparent"], "of the caller");
+        assert!(upstream.headers_since(3).is_empty());
+    }
+
+    #[tokio::test]
+    async fn recovers_after_one_call() {
+        let mut upstream = Upstream::start().await.unwrap();
+        upstream.set(Mode::Recover(200)).await.unwrap();
+        assert_eq!(call(upstream.address()).await.unwrap().status, 503);
+        assert_eq!(call(upstream.address()).await.unwrap().status, 200);
     }
 
     #[tokio::test]

@@ -89,7 +89,7 @@ fn step(record: &StepRecord, recording: &Recording) -> String {
         .iter()
         .filter(|log| log.trace_id.as_deref().is_some_and(of_trace));
     trace(&mut text, &spans, logs.collect());
-    if let Some(call) = &record.call {
+    for call in &record.calls {
         text.push_str("\nUPSTREAM GOT\n");
         for name in ["traceparent", "tracestate", "baggage", "x-session-id"] {
             let value = call.get(name).map(|value| propagated(name, value, &spans));

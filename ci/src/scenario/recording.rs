@@ -55,8 +55,8 @@ pub struct StepRecord {
     pub remote_parent: Option<String>,
     /// `None` when the client hung up.
     pub answer: Option<Answer>,
-    /// The headers of the call that the service made to the upstream.
-    pub call: Option<Headers>,
+    /// The headers of each call that the service made to the upstream.
+    pub calls: Vec<Headers>,
 }
 
 /// Everything that came of a run.

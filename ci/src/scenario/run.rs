@@ -108,7 +108,7 @@ impl<'a> Run<'a> {
             trace_id,
             remote_parent,
             answer,
-            call: self.upstream.headers(calls),
+            calls: self.upstream.headers_since(calls),
         });
         Ok(())
     }

@@ -172,6 +172,7 @@ fn external() -> Vec<Step> {
             .status(502)
             .raises()
             .short(),
+        call("external-retried").upstream(Mode::Recover(200)),
         call("external-timeout").upstream(Mode::Hang).status(504),
         call("external-refused").upstream(Mode::Refuse).status(502),
         call("external-cancelled")

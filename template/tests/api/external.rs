@@ -68,6 +68,65 @@ async fn an_upstream_that_fails_is_recorded_once() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_recovers_is_asked_again() {
+    let upstream = upstream(ResponseTemplate::new(200)).await;
+    let busy = ResponseTemplate::new(503).insert_header("retry-after", "0");
+    let first = Mock::given(any()).respond_with(busy).up_to_n_times(1);
+    first.with_priority(1).mount(&upstream).await;
+    let (app, trace) = (app_with(&upstream.uri()).await, Trace::new());
+
+    assert_eq!(call(&app, &trace).await.status, 200);
+
+    assert_eq!(
+        trace.tree().await,
+        "SERVER POST /external\n  INTERNAL external_api.call\n    CLIENT GET ERROR 503\n    CLIENT GET\n"
+    );
+}
+
+#[tokio::test]
+async fn an_upstream_that_asks_for_too_much_patience_is_not_asked_again() {
+    let busy = ResponseTemplate::new(503).insert_header("retry-after", "60");
+    let upstream = upstream(busy).await;
+    let (app, trace) = (app_with(&upstream.uri()).await, Trace::new());
+    call(&app, &trace).await.problem(502, &trace);
+    let requests = upstream.received_requests().await.unwrap_or_default();
+    assert_eq!(requests.len(), 1);
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_and_large_answers_not_read() {
+    let redirect = ResponseTemplate::new(302).insert_header("location", "/elsewhere");
+    let redirecting = upstream(redirect).await;
+    let (app, trace) = (app_with(&redirecting.uri()).await, Trace::new());
+    assert_eq!(call(&app, &trace).await.body["status"], 302);
+
+    let large = ResponseTemplate::new(200).set_body_bytes(vec![0; 1024 * 1024 + 1]);
+    let large = upstream(large).await;
+    let (app, trace) = (app_with(&large.uri()).await, Trace::new());
+    assert_eq!(
+        call(&app, &trace).await.problem(502, &trace),
+        "the upstream's answer is too large"
+    );
+}
+
+#[tokio::test]
+async fn credentials_in_the_url_are_sent_and_not_shown() {
+    let upstream = upstream(ResponseTemplate::new(200)).await;
+    let url = upstream.uri().replace("://", "://ada:love%20lace@") + "/?token=lace";
+    let (app, trace) = (app_with(&url).await, Trace::new());
+
+    assert_eq!(call(&app, &trace).await.status, 200);
+
+    let requests = upstream.received_requests().await.unwrap_or_default();
+    assert_eq!(
+        requests[0].headers["authorization"],
+        "Basic YWRhOmxvdmUgbGFjZQ=="
+    );
+    assert_eq!(requests[0].url.query(), Some("token=lace"));
+    assert!(!format!("{:?}", trace.span("GET").await).contains("lace"));
+}
+
+#[tokio::test]
 async fn an_upstream_that_is_too_slow_is_given_up() {
     let upstream = upstream(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
     let (app, trace) = (app_with(&upstream.uri()).await, Trace::new());

@@ -42,7 +42,7 @@ fn recording() -> Recording {
             trace_id,
             remote_parent: None,
             answer: Some(answer),
-            call: None,
+            calls: Vec::new(),
         }],
         received: Received {
             spans: [server, inner, database]

@@ -8,6 +8,7 @@
 //! the hosts in `TELEMETRY_TRUSTED_HOSTS`. No header's value ever becomes part of a signal, nor a secret in a URL.
 
 mod adapter;
+mod failure;
 #[cfg(test)]
 mod tests;
 mod trusted_hosts;
@@ -32,7 +33,7 @@ use opentelemetry_semantic_conventions::{
     metric::HTTP_CLIENT_REQUEST_DURATION,
 };
 
-pub use adapter::Traced;
+pub use adapter::*;
 use trusted_hosts::TrustedHosts;
 
 use crate::methods::{KnownMethods, OTHER};
@@ -50,6 +51,11 @@ const BOUNDARIES: [f64; 14] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlTemplate(pub &'static str);
 
+/// How often a request was sent before. Who sends one again gives it as an extension of the request:
+/// <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-request-retries-and-redirects>.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ResendCount(pub u32);
+
 /// A request about to be sent.
 struct Outgoing<'a> {
     method: &'a Method,
@@ -57,8 +63,7 @@ struct Outgoing<'a> {
     host: &'a str,
     port: Option<u16>,
     template: Option<UrlTemplate>,
-    /// How often it was sent before.
-    resend_count: u32,
+    resend_count: ResendCount,
 }
 
 #[derive(Debug)]
@@ -131,10 +136,11 @@ impl Instrumentation {
                 request.method.as_str().to_owned(),
             ));
         }
-        if request.resend_count > 0 {
+        let ResendCount(resend_count) = request.resend_count;
+        if resend_count > 0 {
             of_span.push(KeyValue::new(
                 HTTP_REQUEST_RESEND_COUNT,
-                i64::from(request.resend_count),
+                i64::from(resend_count),
             ));
         }
 

@@ -1,5 +1,6 @@
 //! What really comes out of requests to a real server.
 
+mod client;
 mod propagation;
 mod rig;
 mod signals;

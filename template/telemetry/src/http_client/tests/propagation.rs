@@ -1,10 +1,11 @@
+use http::HeaderValue;
 use opentelemetry::{
     Context, KeyValue,
     baggage::BaggageExt as _,
     trace::{FutureExt as _, TraceContextExt as _, Tracer as _, TracerProvider as _},
 };
 
-use super::rig::{Rig, server};
+use super::rig::{Rig, get, server};
 
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 
@@ -14,12 +15,11 @@ async fn sent(trusted: &str) -> (String, Rig) {
     let context = Context::new()
         .with_span(rig.tracers.tracer("test").start("parent"))
         .with_baggage([KeyValue::new("session.id", "s-1")]);
-    let request = rig
-        .client
-        .get(format!("http://{address}/"))
-        .header("baggage", "own=1")
-        .send();
-    request.with_context(context).await.expect("answered");
+    let mut request = get(&format!("http://{address}/"));
+    let own = HeaderValue::from_static("own=1");
+    request.headers_mut().insert("baggage", own);
+    let answer = rig.client.send(request).with_context(context).await;
+    answer.expect("answered");
     (heads.recv().await.expect("a request"), rig)
 }
 
@@ -46,11 +46,8 @@ async fn baggage_leaves_to_trusted_hosts() {
 async fn without_a_trace_nothing_is_made_up() {
     let (rig, (address, mut heads)) = (Rig::new(), server(&[NO_CONTENT]).await);
     rig.tracers.shutdown().expect("shut down");
-    rig.client
-        .get(format!("http://{address}/"))
-        .send()
-        .await
-        .expect("the request goes out all the same");
+    let answer = rig.get(&format!("http://{address}/")).await;
+    answer.expect("the request goes out all the same");
     assert!(!heads.recv().await.expect("a request").contains("baggage"));
     assert!(rig.spans().is_empty());
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Once, time::Duration};
 
+use http::Request;
 use opentelemetry::{
     KeyValue, Value,
     global::{self, BoxedTracer},
@@ -17,20 +18,22 @@ use opentelemetry_sdk::{
     propagation::{BaggagePropagator, TraceContextPropagator},
     trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
 };
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
     sync::mpsc,
 };
 
-use super::super::{Instrumentation, KnownMethods, SCOPE, Traced, TrustedHosts};
+use super::{
+    super::{Instrumentation, KnownMethods, SCOPE, TrustedHosts},
+    client::Client,
+};
 
 pub(super) struct Rig {
-    pub(super) client: ClientWithMiddleware,
+    pub(super) client: Client,
     pub(super) tracers: SdkTracerProvider,
     spans: InMemorySpanExporter,
-    meters: SdkMeterProvider,
+    pub(super) meters: SdkMeterProvider,
     metrics: InMemoryMetricExporter,
 }
 
@@ -40,14 +43,10 @@ impl Rig {
     }
 
     pub(super) fn trusting(hosts: &str) -> Self {
-        Self::with(hosts, |client, traced| client.with(traced))
+        Self::with(hosts, Duration::from_secs(5))
     }
 
-    /// `arrange` puts the instrumentation among other middleware.
-    pub(super) fn with(
-        hosts: &str,
-        arrange: impl FnOnce(ClientBuilder, Traced) -> ClientBuilder,
-    ) -> Self {
+    pub(super) fn with(hosts: &str, timeout: Duration) -> Self {
         prepare_process();
         let spans = InMemorySpanExporter::default();
         let tracers = SdkTracerProvider::builder()
@@ -57,17 +56,7 @@ impl Rig {
         let meters = SdkMeterProvider::builder()
             .with_periodic_exporter(metrics.clone())
             .build();
-        let traced = Traced::with(Instrumentation::with(
-            BoxedTracer::new(Box::new(tracers.tracer(SCOPE))),
-            &meters.meter(SCOPE),
-            KnownMethods::from_list(""),
-            TrustedHosts::from_list(hosts),
-        ));
-        let plain = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(5));
-        let plain = plain.build().expect("a client");
-        let client = arrange(ClientBuilder::new(plain), traced).build();
+        let client = Client::new(instrumentation(&tracers, &meters, hosts), timeout);
         Self {
             client,
             tracers,
@@ -75,6 +64,10 @@ impl Rig {
             meters,
             metrics,
         }
+    }
+
+    pub(super) async fn get(&self, url: &str) -> Option<(u16, String)> {
+        self.client.send(get(url)).await
     }
 
     pub(super) fn spans(&self) -> Vec<SpanData> {
@@ -114,6 +107,23 @@ impl Rig {
         found.sort();
         found
     }
+}
+
+pub(super) fn instrumentation(
+    tracers: &SdkTracerProvider,
+    meters: &SdkMeterProvider,
+    hosts: &str,
+) -> Instrumentation {
+    Instrumentation::with(
+        BoxedTracer::new(Box::new(tracers.tracer(SCOPE))),
+        &meters.meter(SCOPE),
+        KnownMethods::from_list(""),
+        TrustedHosts::from_list(hosts),
+    )
+}
+
+pub(super) fn get(url: &str) -> Request<()> {
+    Request::get(url).body(()).expect("a request")
 }
 
 /// What is one for the whole process: propagator and crypto library. Every test wants the same.

@@ -1,16 +1,13 @@
 //! reqwest, by a middleware.
 
-use std::{
-    error::Error as _,
-    io::{self, ErrorKind},
-};
+use std::error::Error as _;
 
 use http::Extensions;
 use opentelemetry::trace::FutureExt as _;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
-use super::{Instrumentation, Outgoing, UrlTemplate};
+use super::{Instrumentation, Outgoing, ResendCount, UrlTemplate, failure};
 
 /// The middleware that makes each attempt a span:
 ///
@@ -48,10 +45,6 @@ impl Default for Traced {
     }
 }
 
-/// How often a request was sent. A middleware that retries keeps the extensions from one attempt to the next.
-#[derive(Debug, Clone, Copy)]
-struct Attempts(u32);
-
 #[async_trait::async_trait]
 impl Middleware for Traced {
     async fn handle(
@@ -60,10 +53,10 @@ impl Middleware for Traced {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let resend_count = extensions
-            .get::<Attempts>()
-            .map_or(0, |attempts| attempts.0);
-        extensions.insert(Attempts(resend_count.saturating_add(1)));
+        let resend_count = extensions.get().copied().unwrap_or_default();
+        let ResendCount(before) = resend_count;
+        // A middleware that retries keeps the extensions from one attempt to the next.
+        extensions.insert(ResendCount(before.saturating_add(1)));
         let mut call = self.0.start(&Outgoing {
             method: request.method(),
             url: request.url().as_str(),
@@ -99,7 +92,7 @@ fn class(error: &Error) -> &'static str {
         "timeout"
     } else if error.is_dns() {
         "dns"
-    } else if let Some(class) = cause(error) {
+    } else if let Some(class) = error.source().and_then(failure::class) {
         class
     } else if error.is_connect() {
         "connect"
@@ -114,33 +107,4 @@ fn class(error: &Error) -> &'static str {
     } else {
         "_OTHER"
     }
-}
-
-/// What the transport says, somewhere below.
-fn cause(error: &reqwest::Error) -> Option<&'static str> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        match error.downcast_ref::<rustls::Error>() {
-            Some(rustls::Error::InvalidCertificate(_)) => {
-                return Some("server_certificate_invalid");
-            }
-            Some(_) => return Some("tls"),
-            None => {}
-        }
-        let io = error.downcast_ref::<io::Error>();
-        match io.map(io::Error::kind) {
-            Some(ErrorKind::ConnectionRefused) => return Some("connection_refused"),
-            Some(ErrorKind::ConnectionReset) => return Some("connection_reset"),
-            Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
-                return Some("unreachable");
-            }
-            _ => {}
-        }
-        // An I/O error passes over the error it wraps when asked for its source.
-        source = match io.and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    None
 }

@@ -1,15 +1,18 @@
 //! Outgoing HTTP: the upstream that this service calls.
 
-use std::time::Duration;
+mod client;
+mod retry;
 
-use anyhow::Context as _;
+use std::{num::NonZeroU32, time::Duration};
+
 use clap::Args;
+use client::Client;
 use http::StatusCode;
-use reqwest::{Client, Url};
-use reqwest_middleware::ClientWithMiddleware;
+use retry::Attempts;
 use serde::Serialize;
-use telemetry::{Recorded, ResultExt as _, http_client::Traced};
+use telemetry::{Recorded, ResultExt as _};
 use tracing::instrument;
+use url::Url;
 
 use crate::{
     config::Config,
@@ -19,6 +22,9 @@ use crate::{
 
 /// A larger answer is not read to its end.
 const MAX_BYTES: usize = 1024 * 1024;
+
+/// An upstream that is there accepts a connection sooner.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Settings of the upstream.
 #[derive(Debug, Clone, Args)]
@@ -34,16 +40,26 @@ pub struct Settings {
     )]
     pub url: Option<Url>,
 
-    /// How long the upstream may take to answer.
+    /// How long the upstream may take to answer, all attempts together.
     #[arg(id = "upstream_timeout", long = "upstream-timeout", env = "UPSTREAM_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
+
+    /// How often the upstream is called at most when it is overloaded or cannot be reached.
+    #[arg(
+        id = "upstream_attempts",
+        long = "upstream-attempts",
+        env = "UPSTREAM_ATTEMPTS",
+        value_name = "COUNT",
+        default_value = "3"
+    )]
+    pub attempts: NonZeroU32,
 }
 
 /// The client and what it calls.
 #[derive(Debug, Clone)]
 pub struct External {
-    client: ClientWithMiddleware,
-    url: Option<Url>,
+    client: Client,
+    settings: Settings,
 }
 
 impl External {
@@ -52,20 +68,15 @@ impl External {
     /// # Errors
     /// When TLS cannot be set up.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
-        let Settings { url, timeout } = config.external.clone();
-        // Redirects are not followed: the upstream must not choose whom we call.
-        let client = Client::builder()
-            .timeout(timeout)
-            .redirect(reqwest::redirect::Policy::none());
-        let client = client.build().context("the HTTP client cannot be made")?;
-        let client = reqwest_middleware::ClientBuilder::new(client)
-            .with(Traced::new())
-            .build();
-        Ok(Self { client, url })
+        let settings = config.external.clone();
+        let client = Client::new(settings.timeout)?;
+        Ok(Self { client, settings })
     }
 
-    /// Connections close by themselves.
-    pub async fn close(self) {}
+    /// Closes the connections.
+    pub async fn close(self) {
+        self.client.close();
+    }
 }
 
 /// What the upstream answered.
@@ -80,30 +91,18 @@ pub struct Reply {
 pub enum CallError {
     #[error("no upstream is configured; set UPSTREAM_URL")]
     NotConfigured,
-    #[error("the upstream answered {0}")]
-    Status(u16),
+    #[error("the upstream answered {status}")]
+    Status {
+        status: StatusCode,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
     #[error("the upstream did not answer in time")]
-    Timeout(#[source] reqwest::Error),
+    Timeout(#[source] client::Error),
     #[error("the upstream cannot be reached")]
-    Unreachable(#[source] reqwest_middleware::Error),
+    Unreachable(#[source] client::Error),
     #[error("the upstream's answer is larger than {MAX_BYTES} bytes")]
     TooLarge,
-}
-
-impl From<reqwest_middleware::Error> for CallError {
-    fn from(error: reqwest_middleware::Error) -> Self {
-        match error.without_url() {
-            // The URL may hold a secret, and the client span shows it without.
-            reqwest_middleware::Error::Reqwest(error) if error.is_timeout() => Self::Timeout(error),
-            error => Self::Unreachable(error),
-        }
-    }
-}
-
-impl From<reqwest::Error> for CallError {
-    fn from(error: reqwest::Error) -> Self {
-        reqwest_middleware::Error::Reqwest(error).into()
-    }
 }
 
 /// Calls the upstream.
@@ -117,23 +116,17 @@ pub async fn call(state: &AppState) -> Result<Reply, AppError> {
 
 impl External {
     async fn get(&self) -> Result<Reply, CallError> {
-        let url = self.url.clone().ok_or(CallError::NotConfigured)?;
-        let mut response = self.client.get(url).send().await?;
-        let status = response.status();
-        if status.is_client_error() || status.is_server_error() {
-            return Err(CallError::Status(status.as_u16()));
+        let url = self.settings.url.as_ref();
+        let url = url.ok_or(CallError::NotConfigured)?;
+        let mut attempts = Attempts::new(&self.settings);
+        loop {
+            let reply = self.client.get(url, &attempts).await;
+            let Err(error) = reply else { return reply };
+            let Some(wait) = attempts.wait_after(&error) else {
+                return Err(error);
+            };
+            tokio::time::sleep(wait).await;
         }
-        let mut bytes = 0;
-        while let Some(chunk) = response.chunk().await? {
-            bytes += chunk.len();
-            if bytes > MAX_BYTES {
-                return Err(CallError::TooLarge);
-            }
-        }
-        Ok(Reply {
-            status: status.as_u16(),
-            bytes,
-        })
     }
 }
 
@@ -150,7 +143,7 @@ impl From<Recorded<CallError>> for AppError {
                 "upstream_timeout",
                 "the upstream did not answer in time",
             ),
-            CallError::Status(_) => (
+            CallError::Status { .. } => (
                 StatusCode::BAD_GATEWAY,
                 "upstream_status",
                 "the upstream failed",
