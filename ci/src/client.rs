@@ -15,13 +15,20 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+mod grpc;
+
+pub use grpc::code_name;
+
+/// The method of a request that is no HTTP but a gRPC call, of `package.Service/Method` in its target.
+pub const GRPC: &str = "gRPC";
+
 /// How long a service may take to answer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: &'static str,
-    /// Path and query.
+    /// Path and query, or the method of gRPC.
     pub target: &'static str,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
@@ -29,6 +36,7 @@ pub struct Request {
 
 #[derive(Clone, Debug)]
 pub struct Answer {
+    /// Of HTTP; the code of gRPC where that was called.
     pub status: u16,
     /// Lower-case names.
     pub headers: BTreeMap<String, String>,
@@ -54,6 +62,9 @@ impl Answer {
 pub async fn send(address: SocketAddr, request: &Request) -> anyhow::Result<Answer> {
     let begun = std::time::Instant::now();
     let exchange = async {
+        if request.is_grpc() {
+            return grpc::call(address, request).await;
+        }
         let mut sender = connect(address).await?;
         let response = sender.send_request(request.build(address)?).await?;
         let (head, body) = response.into_parts();
@@ -132,6 +143,19 @@ pub async fn send_raw(address: SocketAddr, request: &Request) -> anyhow::Result<
 }
 
 impl Request {
+    pub fn is_grpc(&self) -> bool {
+        self.method == GRPC
+    }
+
+    /// What a person calls the status of its answer.
+    pub fn outcome(&self, status: u16) -> String {
+        if self.is_grpc() {
+            code_name(status).to_owned()
+        } else {
+            status.to_string()
+        }
+    }
+
     fn build(&self, address: SocketAddr) -> anyhow::Result<hyper::Request<Full<Bytes>>> {
         let mut request = hyper::Request::builder()
             .method(self.method)

@@ -8,6 +8,7 @@ mod metrics;
 mod others;
 mod registry;
 mod report;
+mod rpc;
 mod spans;
 #[cfg(test)]
 mod tests;

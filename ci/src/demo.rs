@@ -237,8 +237,9 @@ fn picture(record: &StepRecord, recording: &Recording) -> String {
         .iter()
         .filter(|span| Some(span.trace_id.as_str()) == trace)
         .collect();
-    let status = record.answer.as_ref().map_or(0, |answer| answer.status);
     let request = &record.step.request;
+    let status = record.answer.as_ref().map_or(0, |answer| answer.status);
+    let status = request.outcome(status);
     waterfall(
         &format!("{} {} → {status}", request.method, request.target),
         &spans,

@@ -15,11 +15,28 @@ struct Fault {
     code: &'static str,
 }
 
+/// `GET /products?q=…` with this text never comes to an end in a patched copy.
+pub const SLOW_QUERY: &str = "slow-please";
+
 const PANIC_IN_SEARCH: Fault = Fault {
     file: "src/products/mod.rs",
     anchor: "async fn find(state: &AppState, search: Search)",
     code: "\n    if search.q == \"panic-please\" {\n        panic!(\"a planted bug\");\n    }",
 };
+
+const STALL_IN_SEARCH: Fault = Fault {
+    file: PANIC_IN_SEARCH.file,
+    anchor: PANIC_IN_SEARCH.anchor,
+    code: "\n    if search.q == \"slow-please\" {\n        std::future::pending::<()>().await;\n    }",
+};
+
+/// Plants the search without an end in the service at `project`.
+///
+/// # Errors
+/// As for [`plant_panic`].
+pub fn plant_stall(project: &Path) -> anyhow::Result<()> {
+    STALL_IN_SEARCH.plant(project)
+}
 
 /// Plants the panic in the service at `project`.
 ///
@@ -70,6 +87,11 @@ mod tests {
         let body: Vec<&str> = text.lines().skip(2).map(str::trim).collect();
         assert_eq!(body[0], format!("if search.q == \"{PANIC_QUERY}\" {{"));
         assert_eq!(body[3], "Ok(())");
+    }
+
+    #[test]
+    fn the_stall_hits_its_query() {
+        assert!(STALL_IN_SEARCH.code.contains(&format!("\"{SLOW_QUERY}\"")));
     }
 
     #[test]

@@ -35,10 +35,15 @@ pub fn home(stack: &Stack) -> PathBuf {
 }
 
 /// Variables that would change what a generated service or its tests do.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: &[&str] = &[
     "DATABASE_URL",
     "DATABASE_MAX_CONNECTIONS",
     "DEPLOYMENT_ENVIRONMENT",
+    "GRPC_HOST",
+    "GRPC_MESSAGE_LIMIT",
+    "GRPC_PEER_TIMEOUT",
+    "GRPC_PEER_URL",
+    "GRPC_PORT",
     "HOST",
     "PORT",
     "REDIS_URL",

@@ -13,6 +13,7 @@ pub mod house;
 pub mod lock;
 pub mod options;
 pub mod origin;
+pub mod peer;
 pub mod progress;
 pub mod receiver;
 pub mod scenario;

@@ -73,6 +73,7 @@ impl Parts {
 /// What must become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// Of HTTP, or the code of a gRPC call.
     Status(u16),
     /// The client hangs up while the upstream is silent.
     Cancelled,
@@ -117,6 +118,8 @@ pub struct Step {
     pub upstream: Mode,
     pub outcome: Outcome,
     pub leaves: Leaves,
+    /// How many servers handle it: the service, and the peer that it calls, which is itself once more.
+    pub servers: usize,
     /// Records an exception: in the second run as a log record instead of a span event, which has a file of its own.
     pub raises: bool,
     /// Part of the short run that proves the second transport.
@@ -126,6 +129,13 @@ pub struct Step {
 impl Step {
     pub fn applies_to(&self, parts: &Parts) -> bool {
         self.needs.is_none_or(|part| parts.has(part))
+    }
+
+    /// Whether somebody gives up waiting, so that work is left undone which is no failure of its own.
+    pub fn is_cut_off(&self) -> bool {
+        const DEADLINE_EXCEEDED: u16 = 4;
+        let late = self.outcome == Outcome::Status(DEADLINE_EXCEEDED);
+        self.outcome == Outcome::Cancelled || (self.request.is_grpc() && late)
     }
 
     /// The contract file's name without `.txt`, for a step that leaves a trace: `search.sql`.

@@ -128,6 +128,18 @@ impl Service {
         self.address
     }
 
+    /// The address in the log line with this message, such as a companion's.
+    ///
+    /// # Errors
+    /// When there is no such line in time.
+    pub async fn address_of(&self, message: &str) -> anyhow::Result<SocketAddr> {
+        let find = |lines: &[String]| lines.iter().find_map(|line| address_in(line, message));
+        let what = format!("the line `{message}`");
+        self.wait_for(&what, START_DEADLINE, |lines| find(lines).is_some())
+            .await?;
+        find(&lock(&self.output.stdout)).context(what)
+    }
+
     pub fn started_in(&self) -> Duration {
         self.started_in
     }
@@ -214,7 +226,7 @@ impl Output {
     }
 
     fn stdout_line(&self, line: String) {
-        if let Some(address) = listening_address(&line) {
+        if let Some(address) = address_in(&line, "listening") {
             self.address.send_replace(Some(address));
         }
         lock(&self.stdout).push(line);
@@ -234,9 +246,9 @@ impl Output {
     }
 }
 
-fn listening_address(line: &str) -> Option<SocketAddr> {
+fn address_in(line: &str, message: &str) -> Option<SocketAddr> {
     let log: serde_json::Value = serde_json::from_str(line).ok()?;
-    (log["message"] == "listening").then(|| log["address"].as_str()?.parse().ok())?
+    (log["message"] == message).then(|| log["address"].as_str()?.parse().ok())?
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -23,6 +23,7 @@ pub fn build(
     files::mirror(project, patched.path())
         .with_context(|| format!("copying {}", project.display()))?;
     faults::plant_panic(patched.path())?;
+    faults::plant_stall(patched.path())?;
     let copy = target_dir.join("subjects").join(&name);
     files::mirror(patched.path(), &copy).with_context(|| format!("writing {}", copy.display()))?;
 

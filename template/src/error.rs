@@ -62,6 +62,15 @@ impl<E: Error + Send + Sync + 'static> From<E> for Cause {
     }
 }
 
+impl Failure {
+    /// Puts the cause on record, on the current span. For boundaries only: there the answer is made.
+    pub(crate) fn report(&self) {
+        if let Some(cause) = &self.cause {
+            telemetry::report_exception(cause.type_name, cause.error.as_ref());
+        }
+    }
+}
+
 impl AppError {
     /// A failure nobody foresaw: `.map_err(AppError::internal)?`.
     pub fn internal(error: impl Error + Send + Sync + 'static) -> Self {
@@ -120,9 +129,7 @@ impl From<AppError> for Answer {
         let detail = match &error {
             AppError::Failed(failure) => {
                 error_type = Some(telemetry::http_server::ErrorType(failure.kind));
-                if let Some(cause) = &failure.cause {
-                    telemetry::report_exception(cause.type_name, cause.error.as_ref());
-                }
+                failure.report();
                 failure.detail.map(str::to_owned)
             }
             AppError::Invalid(fields) => {

@@ -71,7 +71,7 @@ impl Condition {
         Some(match self {
             Self::Always => true,
             Self::Failed => facts.failed,
-            Self::Succeeded => !facts.failed,
+            Self::Succeeded => !facts.failed && !facts.cancelled,
             Self::CodeKnown => facts.failed && error_type.is_some_and(is_code),
             // Without a response there is an error that says why, unless the caller gave up.
             Self::Answered => match error_type {
@@ -84,12 +84,9 @@ impl Condition {
                 !facts.cancelled && status.is_some_and(|status| status != 404 && status != 405)
             }
             Self::QuerySent => facts.query_sent?,
-            Self::OtherMethod => {
-                attributes
-                    .get("http.request.method")
-                    .and_then(Value::as_str)
-                    == Some("_OTHER")
-            }
+            Self::OtherMethod => ["http.request.method", "rpc.method"]
+                .iter()
+                .any(|key| attributes.get(*key).and_then(Value::as_str) == Some("_OTHER")),
             Self::OverANetwork => {
                 attributes.get("db.system.name").and_then(Value::as_str) != Some("sqlite")
             }

@@ -64,6 +64,8 @@ fn outcome(span: &Span) -> String {
         "http.request.method",
         "http.route",
         "http.response.status_code",
+        "rpc.method",
+        "rpc.response.status_code",
         "error.type",
     ]
     .iter();

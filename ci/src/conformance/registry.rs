@@ -87,6 +87,8 @@ impl Row {
 pub enum NameRule {
     /// `{method} {route or template}`.
     Http,
+    /// The method, or the system's name.
+    Rpc,
     /// The query summary, or what stands in for it.
     Database,
     /// The rule's own id.
@@ -184,6 +186,7 @@ impl Registry {
         for (name, text) in [
             ("http.toml", include_str!("../../semconv/http.toml")),
             ("database.toml", include_str!("../../semconv/database.toml")),
+            ("rpc.toml", include_str!("../../semconv/rpc.toml")),
             (
                 "exceptions.toml",
                 include_str!("../../semconv/exceptions.toml"),

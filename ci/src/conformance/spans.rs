@@ -42,6 +42,7 @@ pub fn judge(span: &Span, evidence: &Evidence<'_>, registry: &Registry, report: 
     match rule.name {
         NameRule::Http => http(span, &mut say),
         NameRule::Database => database(span, &mut say),
+        NameRule::Rpc => super::rpc::judge(span, &mut say),
         NameRule::Exact => {}
     }
     status(span, rule, &mut say);

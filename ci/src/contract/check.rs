@@ -14,7 +14,7 @@ use super::render::{Counts, Rendered, render};
 use super::{differences, directory};
 use crate::conformance::{self, Evidence, Registry};
 use crate::scenario::{
-    Leaves, Outcome, Parts, Plan, Recording, Step, StepRecord, Transport, record,
+    Leaves, Parts, Plan, Recording, Step, StepRecord, Transport, record,
 };
 use crate::servers::{self, Fresh};
 use crate::stacks::Stack;
@@ -234,7 +234,7 @@ fn evidence(recording: &Recording) -> Evidence<'_> {
     for record in &recording.steps {
         if let Some(trace) = &record.trace_id {
             queries.insert(trace.clone(), record.step.request.target.contains('?'));
-            if record.step.outcome == Outcome::Cancelled {
+            if record.step.is_cut_off() {
                 cancelled.insert(trace.clone());
             }
         }

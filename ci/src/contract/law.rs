@@ -34,14 +34,17 @@ fn spans_of<'a>(record: &StepRecord, recording: &'a Recording) -> Vec<&'a Span> 
         .collect()
 }
 
-/// One request, one server span.
+/// One request, one server span for each server that handles it.
 fn server_spans(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
     let servers = spans
         .iter()
         .filter(|span| span.kind == Kind::Server)
         .count();
+    let expected = record.step.servers;
     match record.step.leaves {
-        Leaves::Trace if servers != 1 => say(format!("{servers} server spans instead of 1")),
+        Leaves::Trace if servers != expected => {
+            say(format!("{servers} server spans instead of {expected}"))
+        }
         Leaves::Nothing | Leaves::OnlyMetrics if !spans.is_empty() => {
             say(format!("{} spans, where none may be", spans.len()));
         }
@@ -49,31 +52,44 @@ fn server_spans(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(Strin
     }
 }
 
-/// Every span but the server's has its parent in the trace, and the server's is the caller's span.
+/// Every span but the server's has its parent in the trace, and the server's is the caller's span. The caller of a peer is
+/// the service itself, by a client span.
 fn parents(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
-    let known: BTreeSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
     for span in spans {
-        if span.kind == Kind::Server {
-            if span.parent != record.remote_parent {
+        match (span.kind, parent_of(span, spans)) {
+            (Kind::Server, Some(caller)) if caller.kind == Kind::Client => {}
+            (Kind::Server, None) if span.parent == record.remote_parent => {}
+            (Kind::Server, _) => {
                 let parent = span.parent.as_deref().unwrap_or("none");
                 say(format!(
                     "the server span's parent is {parent}, not the caller's span"
                 ));
             }
-        } else if span
-            .parent
-            .as_deref()
-            .is_none_or(|parent| !known.contains(parent))
-        {
-            say(format!(
+            (_, Some(_)) => {}
+            (_, None) => say(format!(
                 "the parent of {} {} is not in the trace",
                 span.kind, span.name
-            ));
+            )),
         }
     }
 }
 
-/// The session that the request names is on every span of its trace; one that is not valid is on none.
+fn parent_of<'a>(span: &Span, spans: &[&'a Span]) -> Option<&'a Span> {
+    let parent = span.parent.as_deref()?;
+    spans.iter().copied().find(|other| other.span_id == parent)
+}
+
+/// Whether the span is the work of a peer that the service called.
+fn is_of_a_peer(span: &Span, spans: &[&Span]) -> bool {
+    match parent_of(span, spans) {
+        Some(_) if span.kind == Kind::Server => true,
+        Some(parent) => is_of_a_peer(parent, spans),
+        None => false,
+    }
+}
+
+/// The session that the request names is on every span of its trace; one that is not valid is on none. It stays in the
+/// house: baggage leaves to trusted hosts only, and no peer is one.
 fn session(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
     let headers = &record.step.request.headers;
     let sent = headers
@@ -82,6 +98,7 @@ fn session(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
         .map(|(_, id)| id.as_str());
     let valid = sent.filter(|id| *id == SESSION);
     for span in spans {
+        let valid = valid.filter(|_| !is_of_a_peer(span, spans));
         match (valid, span.string("session.id")) {
             (Some(sent), got) if got != Some(sent) => {
                 say(format!("the session is not on {} {}", span.kind, span.name))
@@ -100,9 +117,19 @@ fn answer(record: &StepRecord, answer: &Answer, spans: &[&Span], say: &mut impl 
     if record.step.leaves == Leaves::Nothing {
         return;
     }
+    if record.step.request.is_grpc() {
+        // Its caller has a trace, or a tool that begins one: these headers are for browsers and people.
+        for name in ["traceresponse", "server-timing"] {
+            if let Some(value) = answer.header(name) {
+                say(format!("the answer has {name}: {value}"));
+            }
+        }
+        return;
+    }
     let trace_id = record.trace_id.as_deref().unwrap_or_default();
     let response = answer.header("traceresponse").unwrap_or_default();
-    if let Some(server) = spans.iter().find(|span| span.kind == Kind::Server) {
+    let is_ours = |span: &&&Span| span.kind == Kind::Server && !is_of_a_peer(span, spans);
+    if let Some(server) = spans.iter().find(is_ours) {
         let expected = format!("00-{trace_id}-{}-01", server.span_id);
         if response != expected {
             say(format!(

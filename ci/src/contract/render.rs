@@ -72,7 +72,7 @@ fn step(record: &StepRecord, recording: &Recording) -> String {
     match &record.answer {
         Some(answer) => {
             let kind = answer.header("content-type").unwrap_or("no body");
-            let _ = writeln!(text, " -> {} {kind}", answer.status);
+            let _ = writeln!(text, " -> {} {kind}", request.outcome(answer.status));
         }
         None => text.push_str(" -> the client hung up\n"),
     }

@@ -11,6 +11,7 @@ use anyhow::{Context as _, ensure};
 use super::run::{DEADLINE, Run};
 use super::{Outcome, Part, Parts, SECRET, Step, steps};
 use crate::client::Answer;
+use crate::peer::Peer;
 use crate::receiver::{Received, Receiver};
 use crate::service::{Ended, Service};
 use crate::upstream::{Headers, Upstream};
@@ -84,8 +85,13 @@ pub struct Recording {
 pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Result<Recording> {
     let receiver = Receiver::start().await?;
     let upstream = Upstream::start().await?;
-    let service = Service::start(&plan.binary, &environment(plan, &receiver, &upstream)).await?;
-    let mut run = Run::new(&service, upstream);
+    let peer = Peer::start().await?;
+    let environment = environment(plan, &receiver, &upstream, &peer);
+    let service = Service::start(&plan.binary, &environment).await?;
+    let mut run = Run::new(&service, upstream, peer);
+    if plan.parts.has(Part::Grpc) {
+        run.find_grpc().await?;
+    }
 
     let all: Vec<Step> = steps()
         .into_iter()
@@ -148,7 +154,12 @@ pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Res
     })
 }
 
-fn environment(plan: &Plan, receiver: &Receiver, upstream: &Upstream) -> BTreeMap<String, String> {
+fn environment(
+    plan: &Plan,
+    receiver: &Receiver,
+    upstream: &Upstream,
+    peer: &Peer,
+) -> BTreeMap<String, String> {
     let (protocol, endpoint, interval) = match plan.transport {
         Transport::Grpc => ("grpc", receiver.grpc_endpoint(), ONLY_AT_THE_END),
         Transport::Http => ("http/protobuf", receiver.http_endpoint(), "200"),
@@ -179,6 +190,11 @@ fn environment(plan: &Plan, receiver: &Receiver, upstream: &Upstream) -> BTreeMa
     if plan.parts.has(Part::Client) {
         let url = format!("http://user:{SECRET}@{upstream}/hello?sig={SECRET}&page=1");
         env.insert("UPSTREAM_URL".to_owned(), url);
+    }
+    if plan.parts.has(Part::Grpc) {
+        env.insert("GRPC_PORT".to_owned(), "0".to_owned());
+        let url = format!("http://{}", peer.address());
+        env.insert("GRPC_PEER_URL".to_owned(), url);
     }
     env
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::{Leaves, Outcome, Parent, Step, StepRecord};
 use crate::client::{self, Answer};
+use crate::peer::Peer;
 use crate::receiver::{Received, Receiver};
 use crate::service::Service;
 use crate::signals::Kind;
@@ -19,23 +20,40 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 /// A scenario under way.
 pub(super) struct Run<'a> {
     service: &'a Service,
+    /// Where the service listens for gRPC, if it does.
+    grpc: Option<SocketAddr>,
     pub(super) upstream: Upstream,
+    peer: Peer,
     pub(super) records: Vec<StepRecord>,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(service: &'a Service, upstream: Upstream) -> Self {
+    pub(super) fn new(service: &'a Service, upstream: Upstream, peer: Peer) -> Self {
         Self {
             service,
+            grpc: None,
             upstream,
+            peer,
             records: Vec::new(),
         }
     }
 
+    /// Learns where the service listens for gRPC. It is its own peer.
+    pub(super) async fn find_grpc(&mut self) -> anyhow::Result<()> {
+        let address = self.service.address_of("gRPC listening").await?;
+        self.grpc = Some(address);
+        self.peer.forward_to(address);
+        Ok(())
+    }
+
     pub(super) async fn step(&mut self, step: Step) -> anyhow::Result<()> {
-        let address = self.service.address();
         let (request, parent) = with_parent(&step, self.records.len());
+        let address = match self.grpc {
+            Some(address) if request.is_grpc() => address,
+            _ => self.service.address(),
+        };
         self.upstream.set(step.upstream).await?;
+        self.peer.listen(step.upstream != Mode::Refuse).await?;
         let calls = self.upstream.calls();
         let answer = match step.outcome {
             Outcome::Status(_) => Some(client::send(address, &request).await?),
@@ -85,8 +103,9 @@ impl<'a> Run<'a> {
             let body = String::from_utf8_lossy(&answer.body);
             ensure!(
                 answer.status == status,
-                "answered {} instead of {status}: {body}",
-                answer.status
+                "answered {} instead of {}: {body}",
+                step.request.outcome(answer.status),
+                step.request.outcome(status),
             );
         }
         let (trace_id, remote_parent) = match parent {

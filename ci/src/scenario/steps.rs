@@ -1,5 +1,7 @@
 //! The list. A new step is one entry here and, after `bless`, one file in `ci/contract/`.
 
+mod grpc;
+
 use super::{Leaves, Outcome, Parent, Part, Step};
 use crate::client::Request;
 use crate::upstream::Mode;
@@ -24,6 +26,7 @@ pub fn steps() -> Vec<Step> {
         session(),
         propagation(),
         external(),
+        grpc::grpc(),
         last(),
     ]
     .concat()
@@ -213,6 +216,7 @@ impl Step {
             upstream: Mode::Answer(200),
             outcome: Outcome::Status(200),
             leaves: Leaves::Trace,
+            servers: 1,
             raises: false,
             short: false,
         }
@@ -272,6 +276,11 @@ impl Step {
 
     fn leaves(mut self, leaves: Leaves) -> Self {
         self.leaves = leaves;
+        self
+    }
+
+    fn servers(mut self, servers: usize) -> Self {
+        self.servers = servers;
         self
     }
 

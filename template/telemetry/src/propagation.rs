@@ -2,12 +2,19 @@
 
 use http::HeaderValue;
 use opentelemetry::{
-    propagation::{TextMapCompositePropagator, TextMapPropagator},
+    Context, KeyValue,
+    baggage::BaggageExt as _,
+    global,
+    propagation::{Extractor, TextMapCompositePropagator, TextMapPropagator},
     trace::SpanContext,
 };
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+use opentelemetry_semantic_conventions::attribute;
 
-use crate::settings::Settings;
+use crate::{
+    session::{SESSION_HEADER, SessionId},
+    settings::Settings,
+};
 
 /// The propagators that `OTEL_PROPAGATORS` names. Without a global propagator nothing would propagate, silently:
 /// <https://github.com/davidB/tracing-opentelemetry-instrumentation-sdk/issues/102>.
@@ -22,6 +29,21 @@ pub(crate) fn from_settings(settings: &Settings) -> TextMapCompositePropagator {
         }
     }
     TextMapCompositePropagator::new(propagators)
+}
+
+/// The caller's trace context and baggage, and the session that its header names.
+pub(crate) fn parent_context(headers: &dyn Extractor) -> Context {
+    let context = global::get_text_map_propagator(|propagator| {
+        propagator.extract_with_context(&Context::new(), headers)
+    });
+    match headers.get(SESSION_HEADER).and_then(SessionId::parse) {
+        // In the baggage too, for jobs and trusted hosts; what the caller's baggage says of a session is not believed.
+        Some(session) => {
+            let baggage = KeyValue::new(attribute::SESSION_ID, session.as_str().to_owned());
+            context.with_value(session).with_baggage([baggage])
+        }
+        None => context,
+    }
 }
 
 /// `00-<trace id>-<span id>-<flags>`: the value of the `traceparent` and `traceresponse` headers.

@@ -11,19 +11,17 @@ mod adapter;
 mod failure;
 #[cfg(test)]
 mod tests;
-mod trusted_hosts;
 mod url;
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Instant};
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use opentelemetry::{
     Context, KeyValue,
     global::{self, BoxedTracer},
     metrics::{Histogram, Meter},
     trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
-use opentelemetry_http::HeaderInjector;
 use opentelemetry_semantic_conventions::{
     attribute::{
         ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_REQUEST_RESEND_COUNT,
@@ -34,9 +32,11 @@ use opentelemetry_semantic_conventions::{
 };
 
 pub use adapter::*;
-use trusted_hosts::TrustedHosts;
 
-use crate::methods::{KnownMethods, OTHER};
+use crate::{
+    methods::{KnownMethods, OTHER},
+    trusted_hosts::{self, TrustedHosts},
+};
 
 /// The instrumentation scope of all signals from here.
 const SCOPE: &str = "telemetry.http_client";
@@ -184,16 +184,7 @@ impl Call {
 
     /// Writes the context into the request's headers.
     fn inject(&self, headers: &mut HeaderMap) {
-        global::get_text_map_propagator(|propagator| {
-            propagator.inject_context(&self.context, &mut HeaderInjector(headers));
-        });
-        if !self.trusted {
-            headers.remove("baggage");
-        }
-        // A header without entries is better not sent: <https://www.w3.org/TR/trace-context-2/#tracestate-header>.
-        if headers.get("tracestate").is_some_and(HeaderValue::is_empty) {
-            headers.remove("tracestate");
-        }
+        trusted_hosts::inject(&self.context, headers, self.trusted);
     }
 
     /// The head of a response came.

@@ -11,7 +11,6 @@ use std::{borrow::Cow, net::SocketAddr, sync::LazyLock, time::Instant};
 use http::HeaderValue;
 use opentelemetry::{
     Context, KeyValue, StringValue,
-    baggage::BaggageExt as _,
     global::{self, BoxedTracer},
     propagation::Extractor,
     trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
@@ -24,7 +23,6 @@ use crate::{
     exception,
     methods::{KnownMethods, OTHER},
     propagation, redact,
-    session::{SESSION_HEADER, SessionId},
 };
 
 const SCOPE: &str = "telemetry.http_server";
@@ -90,7 +88,7 @@ impl ServerSpan {
         if !crate::guard::enabled() || EXCLUDED_PATHS.iter().any(|path| path == request.path) {
             return None;
         }
-        let parent = parent_context(request.headers);
+        let parent = propagation::parent_context(request.headers);
         let method = METHODS.get(request.method);
         let attributes =
             metrics::attributes(request, method.clone().unwrap_or(Cow::Borrowed(OTHER)));
@@ -186,21 +184,6 @@ impl Drop for ServerSpan {
             .duration
             .record(self.start.elapsed().as_secs_f64(), &self.attributes);
         self.context.span().end();
-    }
-}
-
-/// The caller's trace context and baggage, and the session that its header names.
-fn parent_context(headers: &dyn Extractor) -> Context {
-    let context = global::get_text_map_propagator(|propagator| {
-        propagator.extract_with_context(&Context::new(), headers)
-    });
-    match headers.get(SESSION_HEADER).and_then(SessionId::parse) {
-        // In the baggage too, for jobs and trusted hosts; what the caller's baggage says of a session is not believed.
-        Some(session) => {
-            let baggage = KeyValue::new(attribute::SESSION_ID, session.as_str().to_owned());
-            context.with_value(session).with_baggage([baggage])
-        }
-        None => context,
     }
 }
 

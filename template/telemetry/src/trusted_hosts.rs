@@ -1,19 +1,26 @@
-//! To whom baggage may be sent.
+//! Context that leaves with a call, and to whom baggage may be sent.
+//!
+//! `traceparent` always leaves. Baggage may hold what is nobody else's business (the session, say), so it leaves only to
+//! the hosts in `TELEMETRY_TRUSTED_HOSTS`.
 
 use std::env;
+
+use http::{HeaderMap, HeaderValue};
+use opentelemetry::{Context, global};
+use opentelemetry_http::HeaderInjector;
 
 /// Names of hosts. One that begins with a dot stands for all hosts below it: `.example.com` for `api.example.com`, but
 /// not for `example.com`.
 #[derive(Debug, Default)]
-pub(super) struct TrustedHosts(Vec<String>);
+pub(crate) struct TrustedHosts(Vec<String>);
 
 impl TrustedHosts {
     /// Those in `TELEMETRY_TRUSTED_HOSTS`, separated by commas; without it there are none.
-    pub(super) fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         Self::from_list(&env::var("TELEMETRY_TRUSTED_HOSTS").unwrap_or_default())
     }
 
-    pub(super) fn from_list(list: &str) -> Self {
+    pub(crate) fn from_list(list: &str) -> Self {
         let hosts = list.split(',').map(|host| host.trim().to_ascii_lowercase());
         Self(
             hosts
@@ -22,7 +29,7 @@ impl TrustedHosts {
         )
     }
 
-    pub(super) fn contains(&self, host: &str) -> bool {
+    pub(crate) fn contains(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         self.0.iter().any(|trusted| {
             if trusted.starts_with('.') {
@@ -31,6 +38,20 @@ impl TrustedHosts {
                 host == *trusted
             }
         })
+    }
+}
+
+/// Writes `context` into the headers of a call; its baggage only for a host that is trusted.
+pub(crate) fn inject(context: &Context, headers: &mut HeaderMap, trusted: bool) {
+    global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(context, &mut HeaderInjector(headers));
+    });
+    if !trusted {
+        headers.remove("baggage");
+    }
+    // A header without entries is better not sent: <https://www.w3.org/TR/trace-context-2/#tracestate-header>.
+    if headers.get("tracestate").is_some_and(HeaderValue::is_empty) {
+        headers.remove("tracestate");
     }
 }
 

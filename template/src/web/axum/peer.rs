@@ -1,0 +1,24 @@
+use axum::{
+    Json, Router,
+    extract::{Query, State, rejection::QueryRejection},
+    routing::get,
+};
+
+use crate::{
+    error::AppError,
+    peer,
+    products::{Found, Search},
+    state::AppState,
+};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/peer/products", get(search))
+}
+
+async fn search(
+    State(state): State<AppState>,
+    search: Result<Query<Search>, QueryRejection>,
+) -> Result<Json<Found>, AppError> {
+    let Query(search) = search?;
+    Ok(Json(peer::search(&state, search).await?))
+}
