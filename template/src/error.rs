@@ -62,6 +62,13 @@ impl<E: Error + Send + Sync + 'static> From<E> for Cause {
     }
 }
 
+impl Cause {
+    /// Puts it on record, on the span at hand.
+    pub fn report(&self) {
+        telemetry::report_exception(self.type_name, self.error.as_ref());
+    }
+}
+
 impl AppError {
     /// A failure nobody foresaw: `.map_err(AppError::internal)?`.
     pub fn internal(error: impl Error + Send + Sync + 'static) -> Self {
@@ -121,7 +128,7 @@ impl From<AppError> for Answer {
             AppError::Failed(failure) => {
                 error_type = Some(telemetry::http_server::ErrorType(failure.kind));
                 if let Some(cause) = &failure.cause {
-                    telemetry::report_exception(cause.type_name, cause.error.as_ref());
+                    cause.report();
                 }
                 failure.detail.map(str::to_owned)
             }

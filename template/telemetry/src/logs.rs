@@ -31,8 +31,11 @@ use tracing_subscriber::{
 
 use crate::{session::SessionId, settings::LogFormat};
 
-/// Which log lines are wanted, from `RUST_LOG`; default `info`. The SDK's own logs stay silent unless it names them:
-/// what matters of them is said in `watch`.
+/// Libraries whose own logs stay silent unless `RUST_LOG` names them. What matters of the SDK is said in `watch`, and the
+/// job library returns as errors what it logs.
+const SILENT: [&str; 2] = ["opentelemetry", "apalis_core"];
+
+/// Which log lines are wanted, from `RUST_LOG`; default `info`.
 pub(crate) fn targets() -> Targets {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let targets = match Targets::from_str(&wanted) {
@@ -46,10 +49,10 @@ pub(crate) fn targets() -> Targets {
             Targets::new().with_default(LevelFilter::INFO)
         }
     };
-    if wanted.contains("opentelemetry") {
-        return targets;
-    }
-    targets.with_target("opentelemetry", LevelFilter::OFF)
+    let unnamed = SILENT.into_iter().filter(|name| !wanted.contains(name));
+    unnamed.fold(targets, |targets, name| {
+        targets.with_target(name, LevelFilter::OFF)
+    })
 }
 
 /// Whether `target` belongs to what carries telemetry itself. Its spans and logs are never exported: each export would
