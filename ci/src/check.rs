@@ -1,14 +1,13 @@
 //! Everything that must hold for one stack, step by step.
 
 use std::fmt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::stacks::Stack;
-use crate::{contract, house};
+use crate::{contract, house, servers};
 
 /// In this order; a step that fails is the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -93,7 +92,10 @@ fn make(step: Step, stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Result<()
         Step::Generate => return house::place(stack).map(drop),
         _ => house::home(stack),
     };
-    let mut cargo = |arguments: &[&str]| cargo(&project, arguments, hear);
+    let mut cargo = |arguments: &[&str]| {
+        let line = &mut |line: &str| hear(Event::Line(line));
+        house::run(house::cargo(&project).args(arguments), line).map(drop)
+    };
     match step {
         Step::Generate => Ok(()),
         Step::Format => cargo(&["fmt", "--all", "--check", "--", "--color", "never"]),
@@ -105,20 +107,18 @@ fn make(step: Step, stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Result<()
             "-D",
             "warnings",
         ]),
-        Step::Test => cargo(&["test", "--workspace"]),
+        Step::Test => {
+            let mut cargo = house::cargo(&project);
+            cargo.args(["test", "--workspace"]);
+            cargo.envs(servers::environment(stack)?);
+            house::run(&mut cargo, &mut |line| hear(Event::Line(line))).map(drop)
+        }
         Step::Contract => {
             let report = contract::run(stack, &project, &house::target())?;
             ensure!(report.passed(), "the contract is broken:\n{report}");
             Ok(())
         }
     }
-}
-
-fn cargo(project: &Path, arguments: &[&str], hear: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-    house::run(house::cargo(project).args(arguments), &mut |line| {
-        hear(Event::Line(line))
-    })
-    .map(drop)
 }
 
 fn seconds(duration: Duration) -> f64 {

@@ -35,12 +35,13 @@ pub fn home(stack: &Stack) -> PathBuf {
 }
 
 /// Variables that would change what a generated service or its tests do.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "DATABASE_URL",
     "DATABASE_MAX_CONNECTIONS",
     "DEPLOYMENT_ENVIRONMENT",
     "HOST",
     "PORT",
+    "REDIS_URL",
     "RUST_LOG",
     "SESSION_ID",
     "UPSTREAM_TIMEOUT",

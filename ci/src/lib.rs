@@ -16,6 +16,7 @@ pub mod origin;
 pub mod progress;
 pub mod receiver;
 pub mod scenario;
+pub mod servers;
 pub mod service;
 pub mod signals;
 pub mod snapshot;

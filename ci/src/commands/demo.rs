@@ -7,7 +7,6 @@ use anyhow::Result;
 
 use crate::demo::{Clock, Story};
 use crate::progress::Progress;
-use crate::scenario::Parts;
 use crate::stacks::{self, Stack};
 use crate::{contract, house, subject};
 
@@ -47,8 +46,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     progress.step("running the scenario");
     let begun = Instant::now();
     let runtime = tokio::runtime::Runtime::new()?;
-    let parts = Parts::of(&stack);
-    let recordings = runtime.block_on(contract::record_all(&binary, &parts, |step| {
+    let recordings = runtime.block_on(contract::record_all(&binary, &stack, |step| {
         progress.detail(step.name)
     }))?;
     clock.ran = begun.elapsed();

@@ -16,6 +16,7 @@ use crate::conformance::{self, Evidence, Registry};
 use crate::scenario::{
     Leaves, Outcome, Parts, Plan, Recording, Step, StepRecord, Transport, record,
 };
+use crate::servers::{self, Fresh};
 use crate::stacks::Stack;
 use crate::subject;
 
@@ -128,32 +129,35 @@ fn record_stack(
 ) -> anyhow::Result<Vec<Recording>> {
     let binary = subject::build(project, target_dir, &mut |_| {})?;
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(record_all(&binary, &Parts::of(stack), |_| {}))
+    runtime.block_on(record_all(&binary, stack, |_| {}))
 }
 
-/// The whole scenario over gRPC, then the short one over HTTP.
+/// The whole scenario over gRPC, then the short one over HTTP, each with empty databases.
 ///
 /// # Errors
-/// As for [`record`].
+/// As for [`record`], and when there is no server for the databases.
 pub async fn record_all(
     binary: &Path,
-    parts: &Parts,
+    stack: &Stack,
     mut progress: impl FnMut(&Step),
 ) -> anyhow::Result<Vec<Recording>> {
-    let plan = |transport, short| Plan {
-        binary: binary.to_owned(),
-        parts: parts.clone(),
-        transport,
-        short,
-    };
-    Ok(vec![
-        record(&plan(Transport::Grpc, false), &mut progress)
-            .await
-            .context("over gRPC")?,
-        record(&plan(Transport::Http, true), &mut progress)
-            .await
-            .context("over HTTP")?,
-    ])
+    let mut recordings = Vec::new();
+    for (transport, short, name) in [
+        (Transport::Grpc, false, "over gRPC"),
+        (Transport::Http, true, "over HTTP"),
+    ] {
+        let fresh = servers::database(stack)?;
+        let plan = Plan {
+            binary: binary.to_owned(),
+            parts: Parts::of(stack),
+            transport,
+            short,
+            stores: fresh.as_ref().map(Fresh::environment).unwrap_or_default(),
+        };
+        let recording = record(&plan, &mut progress).await;
+        recordings.push(recording.context(name)?);
+    }
+    Ok(recordings)
 }
 
 /// Compares recordings with the contract's files and the semantic conventions.

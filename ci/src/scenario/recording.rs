@@ -41,6 +41,8 @@ pub struct Plan {
     pub transport: Transport,
     /// Only the steps that are marked short.
     pub short: bool,
+    /// Where its servers are: `DATABASE_URL`, `REDIS_URL`.
+    pub stores: BTreeMap<String, String>,
 }
 
 /// One step as it went.
@@ -166,6 +168,7 @@ fn environment(plan: &Plan, receiver: &Receiver, upstream: &Upstream) -> BTreeMa
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
+    env.extend(plan.stores.clone());
     env.insert("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), endpoint);
     if plan.transport == Transport::Http {
         env.insert(

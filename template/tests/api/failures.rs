@@ -11,11 +11,12 @@ async fn a_database_error_is_recorded_once_and_not_shown() {
 
     assert_eq!(reply.problem(500, &trace), "");
     assert!(!reply.body.to_string().contains("users"), "{}", reply.body);
-    assert_eq!(
-        trace.tree().await,
-        "SERVER GET /users/{id} ERROR database\n  INTERNAL db.get_user ERROR sqlx_core::error::Error\n    \
-         CLIENT SELECT users ERROR 1\n"
-    );
+    // Between them there may be a look into a cache.
+    let tree = trace.tree().await;
+    let start = "SERVER GET /users/{id} ERROR database\n  INTERNAL db.get_user ERROR sqlx_core::error::Error\n";
+    assert!(tree.starts_with(start), "{tree}");
+    let end = "\n    CLIENT SELECT users ERROR 1\n";
+    assert!(tree.ends_with(end), "{tree}");
     let exceptions: usize = trace.spans().iter().map(|span| span.events.len()).sum();
     assert_eq!(exceptions, 1);
 }

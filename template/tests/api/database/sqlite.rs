@@ -32,7 +32,8 @@ impl Database {
             .expect("the statement is valid");
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
+    /// What the service is to be started with.
+    pub fn arguments(&self) -> [&str; 2] {
+        ["--database-url", &self.url]
     }
 }

@@ -1,0 +1,164 @@
+//! One operation on Redis: its span and its duration.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use opentelemetry::{
+    KeyValue,
+    global::{BoxedSpan, BoxedTracer},
+    metrics::{Histogram, Meter},
+    trace::{Span as _, SpanKind, Status, Tracer as _},
+};
+use opentelemetry_semantic_conventions::{
+    attribute::{
+        DB_NAMESPACE, DB_OPERATION_BATCH_SIZE, DB_OPERATION_NAME, DB_QUERY_TEXT, DB_SYSTEM_NAME,
+        NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS, SERVER_PORT,
+    },
+    metric::DB_CLIENT_OPERATION_DURATION,
+};
+use redis::{ConnectionAddr, ConnectionInfo};
+
+use super::{call::Call, failure::Failure};
+
+/// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/db/database-metrics/>.
+const BOUNDARIES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+/// Starts the operations of one connection.
+#[derive(Debug)]
+pub(super) struct Operations {
+    tracer: BoxedTracer,
+    duration: Histogram<f64>,
+    /// Attributes that all of them have: system, namespace, server.
+    common: Vec<KeyValue>,
+}
+
+impl Operations {
+    pub(super) fn new(tracer: BoxedTracer, meter: &Meter, info: &ConnectionInfo) -> Self {
+        let duration = meter
+            .f64_histogram(DB_CLIENT_OPERATION_DURATION)
+            .with_description("Duration of database client operations.")
+            .with_unit("s")
+            .with_boundaries(BOUNDARIES.to_vec())
+            .build();
+        Self {
+            tracer,
+            duration,
+            common: common(info),
+        }
+    }
+
+    /// Starts an operation below the current span. All attributes are there from the start, for samplers.
+    pub(super) fn start(&self, call: Call) -> Operation {
+        let mut attributes = Vec::with_capacity(self.common.len() + 3); // room for the outcome
+        attributes.extend_from_slice(&self.common);
+        attributes.push(KeyValue::new(DB_OPERATION_NAME, call.name.clone()));
+        let mut of_span = Vec::with_capacity(attributes.len() + 2);
+        of_span.extend_from_slice(&attributes);
+        if !call.text.is_empty() {
+            of_span.push(KeyValue::new(DB_QUERY_TEXT, call.text));
+        }
+        of_span.extend(
+            call.batch_size
+                .map(|size| KeyValue::new(DB_OPERATION_BATCH_SIZE, size)),
+        );
+        let span = self
+            .tracer
+            .span_builder(call.name)
+            .with_kind(SpanKind::Client)
+            .with_attributes(of_span)
+            .start(&self.tracer);
+        Operation {
+            span,
+            started: Instant::now(),
+            attributes,
+            duration: self.duration.clone(),
+        }
+    }
+}
+
+pub(super) fn common(info: &ConnectionInfo) -> Vec<KeyValue> {
+    let text = |value: &str| Arc::<str>::from(value);
+    let mut common = vec![
+        KeyValue::new(DB_SYSTEM_NAME, "redis"),
+        KeyValue::new(DB_NAMESPACE, text(&info.redis_settings().db().to_string())),
+    ];
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            let port = i64::from(*port);
+            common.push(KeyValue::new(SERVER_ADDRESS, text(host)));
+            common.push(KeyValue::new(SERVER_PORT, port));
+            // redis-rs does not tell which of a name's addresses it reached.
+            if host.parse::<IpAddr>().is_ok() {
+                common.push(KeyValue::new(NETWORK_PEER_ADDRESS, text(host)));
+                common.push(KeyValue::new(NETWORK_PEER_PORT, port));
+            }
+        }
+        ConnectionAddr::Unix(path) => {
+            let path = text(&path.to_string_lossy());
+            common.push(KeyValue::new(SERVER_ADDRESS, path.clone()));
+            common.push(KeyValue::new(NETWORK_PEER_ADDRESS, path));
+        }
+        _ => {}
+    }
+    common
+}
+
+/// An operation in flight. It ends when it is dropped, hence once and always: when it was answered, when it failed, and
+/// when its future was abandoned, which is no error.
+#[derive(Debug)]
+pub(super) struct Operation {
+    span: BoxedSpan,
+    started: Instant,
+    /// Of the metric.
+    attributes: Vec<KeyValue>,
+    duration: Histogram<f64>,
+}
+
+impl Operation {
+    pub(super) fn answered(&mut self, failure: Option<Failure>) {
+        if let Some(failure) = failure {
+            self.span.set_attributes(failure.attributes());
+            self.span.set_status(Status::error(failure.description()));
+            self.attributes.extend(failure.attributes());
+        }
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.duration.record(seconds, &self.attributes);
+        self.span.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        let info = url.parse::<ConnectionInfo>().expect("a URL");
+        let shown = common(&info)
+            .iter()
+            .map(|attribute| format!("{}={}", attribute.key, attribute.value))
+            .collect::<Vec<_>>();
+        shown.join(" ")
+    }
+
+    #[test]
+    fn the_server_is_told_without_credentials() {
+        assert_eq!(
+            shown("redis://user:s3cr3t@cache.example.com/7"),
+            "db.system.name=redis db.namespace=7 server.address=cache.example.com server.port=6379"
+        );
+        assert_eq!(
+            shown("redis://:s3cr3t@[::1]:7000"),
+            "db.system.name=redis db.namespace=0 server.address=::1 server.port=7000 \
+             network.peer.address=::1 network.peer.port=7000"
+        );
+        assert_eq!(
+            shown("redis+unix:///run/redis.sock?pass=s3cr3t&db=2"),
+            "db.system.name=redis db.namespace=2 server.address=/run/redis.sock \
+             network.peer.address=/run/redis.sock"
+        );
+    }
+}
