@@ -66,8 +66,15 @@ impl Failure {
     /// Puts the cause on record, on the current span. For boundaries only: there the answer is made.
     pub(crate) fn report(&self) {
         if let Some(cause) = &self.cause {
-            telemetry::report_exception(cause.type_name, cause.error.as_ref());
+            cause.report();
         }
+    }
+}
+
+impl Cause {
+    /// Puts it on record, on the span at hand.
+    pub fn report(&self) {
+        telemetry::report_exception(self.type_name, self.error.as_ref());
     }
 }
 

@@ -31,8 +31,14 @@ use tracing_subscriber::{
 
 use crate::{session::SessionId, settings::LogFormat};
 
-/// Which log lines are wanted, from `RUST_LOG`; default `info`. The SDK's own logs stay silent unless it names them: what
-/// matters of them is said in `watch`. So do the web framework's, which telemetry says better.
+/// Libraries whose own logs stay silent unless `RUST_LOG` names them. What matters of the SDK's is said in `watch`, and the
+/// job library returns as errors what it logs.
+const SILENT: &[(&str, LevelFilter)] = &[
+    ("opentelemetry", LevelFilter::OFF),
+    ("apalis_core", LevelFilter::OFF),
+];
+
+/// Which log lines are wanted, from `RUST_LOG`; default `info`.
 pub(crate) fn targets() -> Targets {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let targets = match Targets::from_str(&wanted) {
@@ -48,8 +54,7 @@ pub(crate) fn targets() -> Targets {
     };
     // Quieter than the rest, never louder.
     let rest = targets.default_level().unwrap_or(LevelFilter::OFF);
-    let quiet = [("opentelemetry", LevelFilter::OFF)];
-    quiet
+    SILENT
         .iter()
         .chain(crate::http_server::QUIET)
         .filter(|(krate, _)| !wanted.contains(krate.trim_end_matches(':')))

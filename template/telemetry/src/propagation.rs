@@ -2,8 +2,8 @@
 
 use http::HeaderValue;
 use opentelemetry::{
-    Context, KeyValue,
-    baggage::BaggageExt as _,
+    Context,
+    baggage::{Baggage, BaggageExt as _},
     global,
     propagation::{Extractor, TextMapCompositePropagator, TextMapPropagator},
     trace::SpanContext,
@@ -36,13 +36,18 @@ pub(crate) fn parent_context(headers: &dyn Extractor) -> Context {
     let context = global::get_text_map_propagator(|propagator| {
         propagator.extract_with_context(&Context::new(), headers)
     });
+    // In the baggage too, for jobs and trusted hosts; what the caller's baggage says of a session is not believed.
+    let sent = context.baggage().iter();
+    let mut baggage: Baggage = sent
+        .filter(|(key, _)| key.as_str() != attribute::SESSION_ID)
+        .map(|(key, entry)| (key.clone(), entry.clone()))
+        .collect();
     match headers.get(SESSION_HEADER).and_then(SessionId::parse) {
-        // In the baggage too, for jobs and trusted hosts; what the caller's baggage says of a session is not believed.
         Some(session) => {
-            let baggage = KeyValue::new(attribute::SESSION_ID, session.as_str().to_owned());
-            context.with_value(session).with_baggage([baggage])
+            baggage.insert(attribute::SESSION_ID, session.as_str().to_owned());
+            context.with_value(session).with_baggage(baggage)
         }
-        None => context,
+        None => context.with_baggage(baggage),
     }
 }
 

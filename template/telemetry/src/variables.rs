@@ -155,6 +155,11 @@ const TABLE: &[(&str, By, &str)] = &[
         "paths without telemetry [/health,/healthz,/ready,/readyz]",
     ),
     (
+        "TELEMETRY_JOBS_BAGGAGE",
+        By::Service,
+        "keys of baggage that travel with a background job, such as tenant,plan []",
+    ),
+    (
         "TELEMETRY_TRUSTED_HOSTS",
         By::Service,
         "hosts that baggage may be sent to, such as api.example.com,.internal []",
