@@ -46,17 +46,15 @@ pub(super) async fn no_route() -> Result<HttpResponse, AppError> {
 }
 
 /// `allowed` are the methods there are: <https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6>.
-pub(super) async fn no_method(allowed: &'static str) -> Result<HttpResponse, Error> {
-    let mut error = Error::from(rejected(
+pub(super) async fn no_method(allowed: &'static str) -> HttpResponse {
+    let error = Error::from(rejected(
         StatusCode::METHOD_NOT_ALLOWED,
         "this method is not allowed here".to_owned(),
     ));
-    error.add_response_mapper(|mut response| {
-        let allowed = HeaderValue::from_static(allowed);
-        response.headers_mut().insert(ALLOW, allowed);
-        response
-    });
-    Err(error)
+    let mut response = error.error_response();
+    let allowed = HeaderValue::from_static(allowed);
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }
 
 /// Answers 503 for a handler that takes longer than `limit`, and drops it.
