@@ -51,7 +51,7 @@ impl Specimen {
     }
 }
 
-/// All stacks.
+/// All whole services.
 ///
 /// # Errors
 /// A generation fails.
@@ -60,9 +60,23 @@ pub fn all() -> Result<&'static [Specimen]> {
     if let Some(specimens) = SPECIMENS.get() {
         return Ok(specimens);
     }
-    let specimens = stacks::all()?
-        .iter()
-        .map(Specimen::new)
-        .collect::<Result<_>>()?;
+    let specimens = of(&stacks::all()?)?;
     Ok(SPECIMENS.get_or_init(|| specimens))
+}
+
+/// The stacks that are telemetry only.
+///
+/// # Errors
+/// A generation fails.
+pub fn telemetry_only() -> Result<&'static [Specimen]> {
+    static SPECIMENS: OnceLock<Vec<Specimen>> = OnceLock::new();
+    if let Some(specimens) = SPECIMENS.get() {
+        return Ok(specimens);
+    }
+    let specimens = of(&stacks::telemetry_only()?)?;
+    Ok(SPECIMENS.get_or_init(|| specimens))
+}
+
+fn of(stacks: &[Stack]) -> Result<Vec<Specimen>> {
+    stacks.iter().map(Specimen::new).collect()
 }
