@@ -129,7 +129,11 @@ async fn credentials_in_the_url_are_sent_and_not_shown() {
 #[tokio::test]
 async fn an_upstream_that_is_too_slow_is_given_up() {
     let upstream = upstream(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
-    let arguments = ["--upstream-url", &upstream.uri(), "--upstream-timeout=500ms"];
+    let arguments = [
+        "--upstream-url",
+        &upstream.uri(),
+        "--upstream-timeout=500ms",
+    ];
     let (app, trace) = (App::start_with(&arguments).await, Trace::new());
     call(&app, &trace).await.problem(504, &trace);
     assert_eq!(
