@@ -39,6 +39,20 @@ pub fn generate_member(stack: &Stack, name: &str, destination: &Path) -> Result<
         .with_context(|| format!("cannot generate {stack} as `{name}` into a workspace"))
 }
 
+/// Like [`generate`], but right into `folder`, which may hold a project: its files stay.
+///
+/// # Errors
+/// As for [`generate`].
+pub fn generate_into(stack: &Stack, name: &str, folder: &Path) -> Result<PathBuf> {
+    let config = tempfile::NamedTempFile::new()?;
+    let args = GenerateArgs {
+        init: true,
+        no_workspace: true,
+        ..args(stack, name, folder, config.path())
+    };
+    silently(args).with_context(|| format!("cannot generate {stack} into {}", folder.display()))
+}
+
 fn args(stack: &Stack, name: &str, destination: &Path, config: &Path) -> GenerateArgs {
     GenerateArgs {
         name: Some(name.to_owned()),

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod files;
 pub mod generate;
 pub mod house;
+pub mod howto;
 pub mod lock;
 pub mod options;
 pub mod origin;

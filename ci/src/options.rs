@@ -8,12 +8,12 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 /// The questions in the order in which they are asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub questions: Vec<Question>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub name: String,
     pub prompt: String,
@@ -32,7 +32,7 @@ pub enum Kind {
     Many,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     pub value: String,
     pub label: String,

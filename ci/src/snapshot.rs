@@ -8,22 +8,31 @@ use anyhow::Result;
 use crate::origin::Origins;
 use crate::root;
 use crate::specimens::Specimen;
-use crate::stacks::Stack;
+use crate::stacks::{self, Stack};
 
 /// Rendered files whose whole text is part of the snapshot: they say what a stack consists of.
-const PINNED: [&str; 7] = [
+const PINNED: [&str; 8] = [
     ".template.toml",
     "Cargo.toml",
     "src/lib.rs",
     "src/state.rs",
     "src/web/mod.rs",
     "telemetry/Cargo.toml",
+    "telemetry/HOWTO.md",
     "telemetry/src/lib.rs",
 ];
 
 /// The folder of all snapshots.
 pub fn folder() -> PathBuf {
     root().join("ci/snapshots")
+}
+
+/// The stacks that have a snapshot: every choice beside every other, and some that are telemetry only.
+///
+/// # Errors
+/// `cargo-generate.toml` is not understood.
+pub fn stacks() -> Result<Vec<Stack>> {
+    Ok([stacks::pairwise()?, stacks::telemetry_only()?].concat())
 }
 
 /// The snapshot of `stack`.

@@ -5,14 +5,14 @@ use std::fs;
 
 use ci::origin::Origins;
 use ci::specimens::Specimen;
-use ci::{snapshot, stacks};
+use ci::snapshot;
 use similar::TextDiff;
 
 #[test]
 fn every_pair_of_choices_is_as_its_snapshot() {
     let origins = Origins::read().unwrap();
     let mut report = String::new();
-    for stack in stacks::pairwise().unwrap() {
+    for stack in snapshot::stacks().unwrap() {
         let specimen = Specimen::new(&stack).unwrap();
         let path = snapshot::path(&stack);
         let reviewed = fs::read_to_string(&path).unwrap_or_default();
@@ -33,7 +33,7 @@ fn every_pair_of_choices_is_as_its_snapshot() {
 
 #[test]
 fn there_is_no_snapshot_of_a_stack_that_is_not_among_them() {
-    let wanted: BTreeSet<_> = stacks::pairwise()
+    let wanted: BTreeSet<_> = snapshot::stacks()
         .unwrap()
         .iter()
         .map(snapshot::path)

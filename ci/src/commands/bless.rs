@@ -37,7 +37,7 @@ fn snapshots() -> Result<()> {
     fs::create_dir_all(&folder)?;
     let origins = Origins::read()?;
     let mut wanted = Vec::new();
-    for stack in stacks::pairwise()? {
+    for stack in snapshot::stacks()? {
         let specimen = Specimen::new(&stack)?;
         let path = snapshot::path(&stack);
         fs::write(&path, snapshot::render(&specimen, &origins)?)?;

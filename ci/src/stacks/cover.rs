@@ -1,6 +1,8 @@
-//! Sets of stacks: all, each choice once, each pair of choices once. The default stack always comes first.
+//! Sets of stacks: all, each choice once, each pair of choices once. The default stack always comes first. They are whole
+//! services: what `scope = telemetry` leaves cannot be run by itself.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use anyhow::Result;
 
@@ -12,7 +14,7 @@ use crate::options::{Kind, Options, Question};
 /// # Errors
 /// `cargo-generate.toml` is not understood.
 pub fn all() -> Result<Vec<Stack>> {
-    Ok(all_of(Options::load()?))
+    Ok(all_of(services()?))
 }
 
 /// Each choice in at least one stack, in as few stacks as there can be.
@@ -20,7 +22,7 @@ pub fn all() -> Result<Vec<Stack>> {
 /// # Errors
 /// `cargo-generate.toml` is not understood.
 pub fn flagship() -> Result<Vec<Stack>> {
-    Ok(flagship_of(Options::load()?))
+    Ok(flagship_of(services()?))
 }
 
 /// Each pair of choices (of two questions) in at least one stack; an extra counts as chosen and as not chosen.
@@ -28,7 +30,36 @@ pub fn flagship() -> Result<Vec<Stack>> {
 /// # Errors
 /// `cargo-generate.toml` is not understood.
 pub fn pairwise() -> Result<Vec<Stack>> {
-    Ok(pairwise_of(Options::load()?))
+    Ok(pairwise_of(services()?))
+}
+
+/// The flagship's answers, but with `scope = telemetry`.
+///
+/// # Errors
+/// `cargo-generate.toml` is not understood.
+pub fn telemetry_only() -> Result<Vec<Stack>> {
+    let flagship = flagship()?;
+    flagship
+        .iter()
+        .map(|stack| format!("{stack}+telemetry").parse())
+        .collect()
+}
+
+/// The questions that whole services answer.
+fn services() -> Result<&'static Options> {
+    static SERVICES: OnceLock<Options> = OnceLock::new();
+    if let Some(services) = SERVICES.get() {
+        return Ok(services);
+    }
+    let mut services = Options::load()?.clone();
+    let scopes = services.questions.iter_mut();
+    for Question {
+        choices, default, ..
+    } in scopes.filter(|question| question.name == "scope")
+    {
+        choices.retain(|choice| default.contains(&choice.value));
+    }
+    Ok(SERVICES.get_or_init(|| services))
 }
 
 pub(super) fn all_of(options: &'static Options) -> Vec<Stack> {

@@ -36,6 +36,12 @@ const WORDS: [(Part, &[&str]); 5] = [
     (Part::Grpc, &["GRPC_", "/peer", "proto/"]),
 ];
 
+/// Services, and what is telemetry only.
+fn everything() -> impl Iterator<Item = &'static Specimen> {
+    let services = specimens::all().unwrap();
+    services.iter().chain(specimens::telemetry_only().unwrap())
+}
+
 /// Files for reading: nothing in them is checked by a compiler.
 fn is_prose(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -47,7 +53,7 @@ fn is_prose(path: &Path) -> bool {
 #[test]
 fn no_text_speaks_of_an_absent_feature() {
     let mut complaints = Vec::new();
-    for Specimen { stack, files, .. } in specimens::all().unwrap() {
+    for Specimen { stack, files, .. } in everything() {
         for (path, content) in files.iter().filter(|(path, _)| is_prose(path)) {
             let text = String::from_utf8_lossy(content);
             let parts = Parts::of(stack);
@@ -88,7 +94,7 @@ fn the_readme_speaks_of_present_features() {
 fn nothing_of_liquid_is_left() {
     let origins = Origins::read().unwrap();
     let mut complaints = Vec::new();
-    for Specimen { stack, files, .. } in specimens::all().unwrap() {
+    for Specimen { stack, files, .. } in everything() {
         for (path, content) in files
             .iter()
             .filter(|(path, content)| origins.of(path, content).is_none())
@@ -118,7 +124,7 @@ fn what_is_not_rendered_is_the_template_byte_for_byte() {
     let config: toml::Table = toml::from_str(&crate::read("cargo-generate.toml")).unwrap();
     let include = config["template"]["include"].as_array().unwrap();
     let mut complaints = Vec::new();
-    for Specimen { stack, files, .. } in specimens::all().unwrap() {
+    for Specimen { stack, files, .. } in everything() {
         for (path, content) in files {
             let rendered = include.iter().any(|name| name.as_str() == path.to_str());
             if !rendered && origins.of(path, content).is_none() {
@@ -227,7 +233,7 @@ fn misformat(text: &[u8]) -> Option<String> {
 /// The certificate reproduces the service: `new --values-file` reads it.
 #[test]
 fn the_birth_certificate_holds_every_answer() {
-    for specimen in specimens::all().unwrap() {
+    for specimen in everything() {
         let certificate: toml::Table =
             toml::from_str(specimen.text(".template.toml").unwrap()).unwrap();
         let values = certificate["values"].as_table().unwrap();
@@ -242,5 +248,22 @@ fn the_birth_certificate_holds_every_answer() {
             })
             .collect();
         assert_eq!(written, expected, "{}", specimen.stack);
+    }
+}
+
+/// So it can be generated into a project, whose own files it leaves alone.
+#[test]
+fn telemetry_only_is_one_folder() {
+    for specimen in specimens::telemetry_only().unwrap() {
+        let outside = specimen
+            .files
+            .keys()
+            .filter(|path| !path.starts_with("telemetry"));
+        let outside: Vec<_> = outside.map(|path| path.display().to_string()).collect();
+        assert_eq!(outside, [".template.toml"], "{}", specimen.stack);
+        assert!(specimen.text("telemetry/HOWTO.md").is_some());
+        let mut cargo = house::cargo(&specimen.project().join("telemetry"));
+        let format = cargo.args(["fmt", "--check", "--", "--color", "never"]);
+        house::run(format, &mut |_| ()).unwrap();
     }
 }

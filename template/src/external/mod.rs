@@ -91,7 +91,7 @@ pub struct Reply {
 pub enum CallError {
     #[error("no upstream is configured; set UPSTREAM_URL")]
     NotConfigured,
-    #[error("the upstream answered {status}")]
+    #[error("the upstream answered {}", status.as_u16())]
     Status {
         status: StatusCode,
         /// When it wants to be asked again.

@@ -13,7 +13,7 @@ async fn upstream(answer: ResponseTemplate) -> MockServer {
 }
 
 async fn app_with(upstream: &str) -> App {
-    App::start_with(&["--upstream-url", upstream, "--upstream-timeout=500ms"]).await
+    App::start_with(&["--upstream-url", upstream]).await
 }
 
 async fn call(app: &App, trace: &Trace) -> Reply {
@@ -129,7 +129,12 @@ async fn credentials_in_the_url_are_sent_and_not_shown() {
 #[tokio::test]
 async fn an_upstream_that_is_too_slow_is_given_up() {
     let upstream = upstream(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
-    let (app, trace) = (app_with(&upstream.uri()).await, Trace::new());
+    let arguments = [
+        "--upstream-url",
+        &upstream.uri(),
+        "--upstream-timeout=500ms",
+    ];
+    let (app, trace) = (App::start_with(&arguments).await, Trace::new());
     call(&app, &trace).await.problem(504, &trace);
     assert_eq!(
         attribute(&trace.span("GET").await, "error.type").as_deref(),

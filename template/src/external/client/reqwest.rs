@@ -50,7 +50,11 @@ impl Client {
             });
         }
         let mut bytes = 0;
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(error.into()))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| failed(error.into()))?
+        {
             bytes += chunk.len();
             if bytes > MAX_BYTES {
                 return Err(CallError::TooLarge);
