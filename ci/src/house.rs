@@ -35,7 +35,10 @@ pub fn home(stack: &Stack) -> PathBuf {
 }
 
 /// Variables that would change what a generated service or its tests do.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 13] = [
+    "CACHE_PREFIX",
+    "CACHE_TIMEOUT",
+    "CACHE_TTL",
     "DATABASE_URL",
     "DATABASE_MAX_CONNECTIONS",
     "DEPLOYMENT_ENVIRONMENT",
