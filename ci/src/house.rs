@@ -36,6 +36,9 @@ pub fn home(stack: &Stack) -> PathBuf {
 
 /// Variables that would change what a generated service or its tests do.
 const SETTINGS: &[&str] = &[
+    "CACHE_PREFIX",
+    "CACHE_TIMEOUT",
+    "CACHE_TTL",
     "DATABASE_URL",
     "DATABASE_MAX_CONNECTIONS",
     "DEPLOYMENT_ENVIRONMENT",

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::registry::is_system;
 use crate::signals::{Attributes, Value};
 
 /// A condition of the conventions that can be decided from a signal and its [`Facts`].
@@ -72,7 +73,12 @@ impl Condition {
             Self::Always => true,
             Self::Failed => facts.failed,
             Self::Succeeded => !facts.failed && !facts.cancelled,
-            Self::CodeKnown => facts.failed && error_type.is_some_and(is_code),
+            Self::CodeKnown => {
+                // Redis' codes are words.
+                let words = is_system(Some("redis"), attributes);
+                let known = |error: &str| is_code(error) || (words && is_upper(error));
+                facts.failed && error_type.is_some_and(known)
+            }
             // Without a response there is an error that says why, unless the caller gave up.
             Self::Answered => match error_type {
                 None => status.is_some() || !facts.cancelled,
@@ -105,8 +111,10 @@ impl Condition {
 
 /// A status code, SQLSTATE or vendor code, not the name of an error.
 fn is_code(error_type: &str) -> bool {
-    error_type
-        .chars()
-        .all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
-        && error_type.contains(|c: char| c.is_ascii_digit())
+    is_upper(error_type) && error_type.contains(|c: char| c.is_ascii_digit())
+}
+
+fn is_upper(error_type: &str) -> bool {
+    let upper = |c: char| c.is_ascii_digit() || c.is_ascii_uppercase();
+    error_type.chars().all(upper)
 }

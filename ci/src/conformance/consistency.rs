@@ -18,7 +18,10 @@ pub fn judge(evidence: &Evidence<'_>, registry: &Registry, report: &mut Report) 
         let series: Vec<&MetricPoint> = metrics
             .iter()
             .copied()
-            .filter(|point| point.name == rule.name)
+            .filter(|point| {
+                let of = registry.metric(&point.name, &point.attributes);
+                of.is_some_and(|of| std::ptr::eq(of, rule))
+            })
             .collect();
         let of_the_rule =
             |span: &&Span| rule_of(span, registry).is_some_and(|of| of.id == *measured);

@@ -20,7 +20,7 @@ pub fn judge(evidence: &Evidence<'_>, registry: &Registry, report: &mut Report) 
 
 fn series(point: &MetricPoint, evidence: &Evidence<'_>, registry: &Registry, report: &mut Report) {
     let name = point.name.as_str();
-    let Some(rule) = registry.metrics.iter().find(|rule| rule.name == name) else {
+    let Some(rule) = registry.metric(name, &point.attributes) else {
         report.tally("metric").signals += 1;
         let what = match registry.metric_successor(name) {
             Some(new) => format!("metric `{name}` is deprecated; today it is {new}"),

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use super::condition::Condition;
-use crate::signals::{Instrument, Kind};
+use crate::signals::{Attributes, Instrument, Kind, Value};
 
 /// All rows, by what they are rows of.
 #[derive(Debug, Default)]
@@ -91,6 +91,8 @@ pub enum NameRule {
     Rpc,
     /// The query summary, or what stands in for it.
     Database,
+    /// The operation: the index of a database says nothing.
+    Redis,
     /// The rule's own id.
     Exact,
 }
@@ -104,6 +106,8 @@ pub struct SpanRule {
     /// whose name is the id.
     #[serde(default)]
     pub falls_under: Vec<String>,
+    /// Only with this `db.system.name`: a system's own rows come before the general ones.
+    pub system: Option<String>,
     pub name: NameRule,
     #[serde(flatten)]
     pub row: Row,
@@ -112,6 +116,8 @@ pub struct SpanRule {
 #[derive(Clone, Debug, Deserialize)]
 pub struct MetricRule {
     pub name: String,
+    /// As for spans.
+    pub system: Option<String>,
     #[serde(deserialize_with = "instrument")]
     pub instrument: Instrument,
     pub unit: String,
@@ -185,6 +191,8 @@ impl Registry {
         };
         for (name, text) in [
             ("http.toml", include_str!("../../semconv/http.toml")),
+            // Before the rows for any database.
+            ("redis.toml", include_str!("../../semconv/redis.toml")),
             ("database.toml", include_str!("../../semconv/database.toml")),
             ("rpc.toml", include_str!("../../semconv/rpc.toml")),
             (
@@ -205,6 +213,15 @@ impl Registry {
         }
         registry.check()?;
         Ok(registry)
+    }
+
+    /// The rule that a series falls under.
+    pub fn metric(&self, name: &str, attributes: &Attributes) -> Option<&MetricRule> {
+        let of_its_name = |rule: &&MetricRule| rule.name == name;
+        self.metrics
+            .iter()
+            .filter(of_its_name)
+            .find(|rule| is_system(rule.system.as_deref(), attributes))
     }
 
     /// What replaced the deprecated attribute `key`.
@@ -246,6 +263,13 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// Whether `attributes` are of this database system, or of any if it is none.
+pub fn is_system(system: Option<&str>, attributes: &Attributes) -> bool {
+    system.is_none_or(|system| {
+        attributes.get("db.system.name").and_then(Value::as_str) == Some(system)
+    })
 }
 
 fn successor<'a>(deprecated: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {

@@ -3,7 +3,7 @@
 use super::condition::Facts;
 use super::judge::{Evidence, judge_attributes};
 use super::others::judge_event;
-use super::registry::{NameRule, Registry, SpanRule};
+use super::registry::{NameRule, Registry, SpanRule, is_system};
 use super::report::Report;
 use crate::signals::{Kind, Span, Status, Value};
 
@@ -42,6 +42,7 @@ pub fn judge(span: &Span, evidence: &Evidence<'_>, registry: &Registry, report: 
     match rule.name {
         NameRule::Http => http(span, &mut say),
         NameRule::Database => database(span, &mut say),
+        NameRule::Redis => redis(span, &mut say),
         NameRule::Rpc => super::rpc::judge(span, &mut say),
         NameRule::Exact => {}
     }
@@ -56,7 +57,9 @@ pub fn rule_of<'a>(span: &Span, registry: &'a Registry) -> Option<&'a SpanRule> 
     registry
         .spans
         .iter()
-        .filter(|rule| rule.kind == span.kind)
+        .filter(|rule| {
+            rule.kind == span.kind && is_system(rule.system.as_deref(), &span.attributes)
+        })
         .find(|rule| {
             let prefixed = |prefix: &String| {
                 span.attributes
@@ -196,16 +199,51 @@ fn database(span: &Span, say: &mut impl FnMut(String)) {
     if span.name != expected {
         say(format!("its name is `{}`, not `{expected}`", span.name));
     }
-    if attribute("db.response.status_code")
-        .is_some_and(|code| attribute("error.type") != Some(code))
-    {
-        say("`error.type` is not the database's code".to_owned());
-    }
+    code(span, say);
     // A parameterised text is sent as it is; one without placeholders must be sanitised.
     if attribute("db.query.text")
         .is_some_and(|text| text.contains('\'') && !text.contains(['?', '$']))
     {
         say("`db.query.text` holds a literal".to_owned());
+    }
+}
+
+/// <https://opentelemetry.io/docs/specs/semconv/db/redis/>
+fn redis(span: &Span, say: &mut impl FnMut(String)) {
+    let operation = span.string("db.operation.name").unwrap_or_default();
+    if span.name != operation {
+        say(format!("its name is `{}`, not `{operation}`", span.name));
+    }
+    code(span, say);
+    // No argument is harmless, a key no more than a value.
+    let is_name = |word: &str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let commands = span.string("db.query.text").unwrap_or_default().split("; ");
+    for command in commands {
+        let mut words = command.split(' ');
+        let name = words.next().unwrap_or_default();
+        if !is_name(name) || words.any(|word| !["?", "..."].contains(&word)) {
+            say("`db.query.text` holds an argument".to_owned());
+        }
+    }
+    let is_batch = ["MULTI", "PIPELINE"].contains(&operation.split(' ').next().unwrap_or_default());
+    let size = span
+        .attributes
+        .get("db.operation.batch.size")
+        .and_then(Value::as_int);
+    if size == Some(1) || is_batch != size.is_some() {
+        say(format!(
+            "`db.operation.batch.size` is {size:?} for `{operation}`"
+        ));
+    }
+}
+
+fn code(span: &Span, say: &mut impl FnMut(String)) {
+    let code = span.string("db.response.status_code");
+    if code.is_some_and(|code| span.string("error.type") != Some(code)) {
+        say("`error.type` is not the database's code".to_owned());
     }
 }
 

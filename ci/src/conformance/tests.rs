@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 mod others;
+mod redis;
 mod spans;
 
 use super::*;

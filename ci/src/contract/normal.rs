@@ -36,9 +36,14 @@ const OF_THE_STACK: &[&str] = &[
 
 /// The attribute as the contract shows it.
 pub fn attribute(key: &str, value: &Value, all: &Attributes) -> String {
-    let of_the_stack = OF_THE_STACK.contains(&key)
+    let system = all.get("db.system.name").and_then(Value::as_str);
+    let of_the_stack = match system {
+        // The same in every stack that has it; only the number of its database is as it comes.
+        Some("redis") => key == "db.namespace",
         // `error.type` of a database operation is the database's own code.
-        || (key == "error.type" && all.contains_key("db.system.name"));
+        Some(_) => OF_THE_STACK.contains(&key) || key == "error.type",
+        None => OF_THE_STACK.contains(&key),
+    };
     if VARYING.contains(&key) || of_the_stack {
         return format!("<{key}>");
     }
@@ -81,6 +86,19 @@ mod tests {
             "http://127.0.0.1:<port>/x 127.0.0.1:<port>"
         );
         assert_eq!(text("127.0.0.1 and 127.0.0.1:"), "127.0.0.1 and 127.0.0.1:");
+    }
+
+    #[test]
+    fn redis_is_the_same_in_every_stack() {
+        let redis = Attributes::from([("db.system.name".to_owned(), "redis".into())]);
+        for (key, value, shown) in [
+            ("db.system.name", "redis", "redis"),
+            ("db.query.text", "GET ?", "GET ?"),
+            ("error.type", "timeout", "timeout"),
+            ("db.namespace", "3", "<db.namespace>"),
+        ] {
+            assert_eq!(attribute(key, &value.into(), &redis), shown);
+        }
     }
 
     #[test]

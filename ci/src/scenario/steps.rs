@@ -1,6 +1,7 @@
 //! The list. A new step is one entry here and, after `bless`, one file in `ci/contract/`.
 
 mod grpc;
+mod redis;
 
 use super::{Leaves, Outcome, Parent, Part, Step};
 use crate::client::Request;
@@ -20,6 +21,7 @@ const BAGGAGE_LIMIT: usize = 9_000;
 pub fn steps() -> Vec<Step> {
     [
         users(),
+        redis::steps(),
         products(),
         routing(),
         health(),
