@@ -89,6 +89,8 @@ pub enum NameRule {
     Http,
     /// The query summary, or what stands in for it.
     Database,
+    /// `{operation} {destination}`.
+    Messaging,
     /// The rule's own id.
     Exact,
 }
@@ -187,6 +189,10 @@ impl Registry {
             (
                 "exceptions.toml",
                 include_str!("../../semconv/exceptions.toml"),
+            ),
+            (
+                "messaging.toml",
+                include_str!("../../semconv/messaging.toml"),
             ),
             ("resource.toml", include_str!("../../semconv/resource.toml")),
             ("own.toml", include_str!("../../semconv/own.toml")),

@@ -42,6 +42,7 @@ pub fn judge(span: &Span, evidence: &Evidence<'_>, registry: &Registry, report: 
     match rule.name {
         NameRule::Http => http(span, &mut say),
         NameRule::Database => database(span, &mut say),
+        NameRule::Messaging => messaging(span, &mut say),
         NameRule::Exact => {}
     }
     status(span, rule, &mut say);
@@ -205,6 +206,19 @@ fn database(span: &Span, say: &mut impl FnMut(String)) {
         .is_some_and(|text| text.contains('\'') && !text.contains(['?', '$']))
     {
         say("`db.query.text` holds a literal".to_owned());
+    }
+}
+
+/// <https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-name>
+fn messaging(span: &Span, say: &mut impl FnMut(String)) {
+    let attribute = |key| span.string(key).unwrap_or_default();
+    let (operation, destination) = (
+        attribute("messaging.operation.name"),
+        attribute("messaging.destination.name"),
+    );
+    let expected = format!("{operation} {destination}");
+    if span.name != expected {
+        say(format!("its name is `{}`, not `{expected}`", span.name));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The list. A new step is one entry here and, after `bless`, one file in `ci/contract/`.
 
+mod jobs;
+
 use super::{Leaves, Outcome, Parent, Part, Step};
 use crate::client::Request;
 use crate::upstream::Mode;
@@ -18,6 +20,7 @@ const BAGGAGE_LIMIT: usize = 9_000;
 pub fn steps() -> Vec<Step> {
     [
         users(),
+        jobs::jobs(),
         products(),
         routing(),
         health(),
@@ -47,6 +50,7 @@ fn users() -> Vec<Step> {
         get("user-bad-id", "/users/one").status(400),
         post("user-create", &account)
             .varies(&[Part::Sql, Part::Redis, Part::Jobs])
+            .attempts(1)
             .status(201)
             .short(),
         post("user-create-duplicate", &account)
@@ -213,6 +217,7 @@ impl Step {
             outcome: Outcome::Status(200),
             leaves: Leaves::Trace,
             raises: false,
+            attempts: 0,
             short: false,
         }
     }
@@ -276,6 +281,11 @@ impl Step {
 
     fn raises(mut self) -> Self {
         self.raises = true;
+        self
+    }
+
+    fn attempts(mut self, attempts: usize) -> Self {
+        self.attempts = attempts;
         self
     }
 
