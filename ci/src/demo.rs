@@ -10,12 +10,14 @@ use console::Style;
 use crate::contract::{Counts, Report};
 use crate::scenario::{Outcome, Recording, StepRecord};
 use crate::signals::Span;
+use crate::signals::tree::linked;
 use crate::waterfall::{dim, duration, waterfall};
 use tables::{logs, metrics};
 
 /// The requests whose traces are drawn: the first few that the stack has the parts for.
-const HEADLINES: [&str; 5] = [
+const HEADLINES: [&str; 6] = [
     "user-found",
+    "job-retried",
     "search",
     "external-ok",
     "external-error",
@@ -230,18 +232,19 @@ fn headline(text: &str) -> String {
 }
 
 fn picture(record: &StepRecord, recording: &Recording) -> String {
-    let trace = record.trace_id.as_deref();
-    let spans: Vec<&Span> = recording
-        .received
-        .spans
-        .iter()
-        .filter(|span| Some(span.trace_id.as_str()) == trace)
-        .collect();
-    let request = &record.step.request;
+    let trace = record.trace_id.as_deref().unwrap_or_default();
+    let all = &recording.received.spans;
+    let of = |trace: &str| -> Vec<&Span> {
+        let spans = all.iter();
+        spans.filter(|span| span.trace_id == trace).collect()
+    };
     let status = record.answer.as_ref().map_or(0, |answer| answer.status);
+    let request = &record.step.request;
     let status = request.outcome(status);
-    waterfall(
-        &format!("{} {} → {status}", request.method, request.target),
-        &spans,
-    )
+    let title = format!("{} {} → {status}", request.method, request.target);
+    let mut pictures = vec![waterfall(&title, &of(trace))];
+    for follower in linked(trace, all) {
+        pictures.push(waterfall("and linked to it", &of(follower)));
+    }
+    pictures.join("\n")
 }

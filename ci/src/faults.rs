@@ -7,6 +7,9 @@ use anyhow::{Context as _, bail};
 /// `GET /products?q=…` with this text panics in a patched copy.
 pub const PANIC_QUERY: &str = "panic-please";
 
+/// The first attempt to welcome a user of this name fails in a patched copy.
+pub const FAILING_NAME: &str = "fail-once";
+
 /// A piece of text that follows an anchor in a file of the service.
 struct Fault {
     file: &'static str,
@@ -30,19 +33,25 @@ const STALL_IN_SEARCH: Fault = Fault {
     code: "\n    if search.q == \"slow-please\" {\n        std::future::pending::<()>().await;\n    }",
 };
 
-/// Plants the search without an end in the service at `project`.
-///
-/// # Errors
-/// As for [`plant_panic`].
-pub fn plant_stall(project: &Path) -> anyhow::Result<()> {
-    STALL_IN_SEARCH.plant(project)
-}
+const FAILURE_IN_JOB: Fault = Fault {
+    file: "src/jobs/welcome.rs",
+    anchor: "match users::get(state, self.user_id).await",
+    code: "
+            Ok(user) if user.name == \"fail-once\" && {
+                static FAILED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+                !FAILED.swap(true, std::sync::atomic::Ordering::Relaxed)
+            } => return Err(AppError::internal(std::io::Error::other(\"a planted failure\"))),",
+};
 
-/// Plants the panic in the service at `project`.
+/// Plants what the scenario needs in the service at `project`.
 ///
 /// # Errors
-/// When the file or the anchor in it is missing: the template moved on and this module did not.
-pub fn plant_panic(project: &Path) -> anyhow::Result<()> {
+/// When a file or the anchor in it is missing: the template moved on and this module did not.
+pub fn plant(project: &Path) -> anyhow::Result<()> {
+    if project.join(FAILURE_IN_JOB.file).exists() {
+        FAILURE_IN_JOB.plant(project)?;
+    }
+    STALL_IN_SEARCH.plant(project)?;
     PANIC_IN_SEARCH.plant(project)
 }
 
@@ -82,11 +91,11 @@ mod tests {
     #[test]
     fn the_fault_is_the_first_statement() {
         let project = project(SERVICE);
-        plant_panic(project.path()).unwrap();
+        plant(project.path()).unwrap();
         let text = std::fs::read_to_string(project.path().join("src/products/mod.rs")).unwrap();
         let body: Vec<&str> = text.lines().skip(2).map(str::trim).collect();
         assert_eq!(body[0], format!("if search.q == \"{PANIC_QUERY}\" {{"));
-        assert_eq!(body[3], "Ok(())");
+        assert_eq!(body[3], format!("if search.q == \"{SLOW_QUERY}\" {{"));
     }
 
     #[test]
@@ -95,8 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn the_failure_is_for_one_name() {
+        assert!(FAILURE_IN_JOB.code.contains(&format!("{FAILING_NAME:?}")));
+    }
+
+    #[test]
     fn a_missing_anchor_is_an_error() {
-        let error = plant_panic(project("fn other() {}").path()).unwrap_err();
+        let error = plant(project("fn other() {}").path()).unwrap_err();
         assert!(error.to_string().contains("src/products/mod.rs"), "{error}");
     }
 }

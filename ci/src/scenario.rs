@@ -122,6 +122,8 @@ pub struct Step {
     pub servers: usize,
     /// Records an exception: in the second run as a log record instead of a span event, which has a file of its own.
     pub raises: bool,
+    /// Attempts at jobs that it sets off in a service that has them. The next step waits for their end.
+    pub attempts: usize,
     /// Part of the short run that proves the second transport.
     pub short: bool,
 }

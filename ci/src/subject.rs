@@ -22,8 +22,7 @@ pub fn build(
     let patched = tempfile::tempdir()?;
     files::mirror(project, patched.path())
         .with_context(|| format!("copying {}", project.display()))?;
-    faults::plant_panic(patched.path())?;
-    faults::plant_stall(patched.path())?;
+    faults::plant(patched.path())?;
     let copy = target_dir.join("subjects").join(&name);
     files::mirror(patched.path(), &copy).with_context(|| format!("writing {}", copy.display()))?;
 

@@ -93,6 +93,8 @@ pub enum NameRule {
     Database,
     /// The operation: the index of a database says nothing.
     Redis,
+    /// `{operation} {destination}`.
+    Messaging,
     /// The rule's own id.
     Exact,
 }
@@ -198,6 +200,10 @@ impl Registry {
             (
                 "exceptions.toml",
                 include_str!("../../semconv/exceptions.toml"),
+            ),
+            (
+                "messaging.toml",
+                include_str!("../../semconv/messaging.toml"),
             ),
             ("resource.toml", include_str!("../../semconv/resource.toml")),
             ("own.toml", include_str!("../../semconv/own.toml")),

@@ -44,6 +44,7 @@ pub fn judge(span: &Span, evidence: &Evidence<'_>, registry: &Registry, report: 
         NameRule::Database => database(span, &mut say),
         NameRule::Redis => redis(span, &mut say),
         NameRule::Rpc => super::rpc::judge(span, &mut say),
+        NameRule::Messaging => messaging(span, &mut say),
         NameRule::Exact => {}
     }
     status(span, rule, &mut say);
@@ -244,6 +245,19 @@ fn code(span: &Span, say: &mut impl FnMut(String)) {
     let code = span.string("db.response.status_code");
     if code.is_some_and(|code| span.string("error.type") != Some(code)) {
         say("`error.type` is not the database's code".to_owned());
+    }
+}
+
+/// <https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-name>
+fn messaging(span: &Span, say: &mut impl FnMut(String)) {
+    let attribute = |key| span.string(key).unwrap_or_default();
+    let (operation, destination) = (
+        attribute("messaging.operation.name"),
+        attribute("messaging.destination.name"),
+    );
+    let expected = format!("{operation} {destination}");
+    if span.name != expected {
+        say(format!("its name is `{}`, not `{expected}`", span.name));
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::client::Answer;
 use crate::scenario::{Leaves, Recording, SESSION, StepRecord};
+use crate::signals::tree::linked;
 use crate::signals::{Attributes, Kind, Span};
 
 /// One sentence for each breach.
@@ -15,6 +16,7 @@ pub fn breaches(recording: &Recording) -> Vec<String> {
         server_spans(record, &spans, &mut say);
         parents(record, &spans, &mut say);
         session(record, &spans, &mut say);
+        followers(record, &spans, recording, &mut say);
         if let Some(answer) = &record.answer {
             self::answer(record, answer, &spans, &mut say);
         }
@@ -25,13 +27,12 @@ pub fn breaches(recording: &Recording) -> Vec<String> {
 }
 
 fn spans_of<'a>(record: &StepRecord, recording: &'a Recording) -> Vec<&'a Span> {
-    let trace = record.trace_id.as_deref();
-    recording
-        .received
-        .spans
-        .iter()
-        .filter(|span| Some(span.trace_id.as_str()) == trace)
-        .collect()
+    of_trace(record.trace_id.as_deref().unwrap_or_default(), recording)
+}
+
+fn of_trace<'a>(trace: &str, recording: &'a Recording) -> Vec<&'a Span> {
+    let spans = recording.received.spans.iter();
+    spans.filter(|span| span.trace_id == trace).collect()
 }
 
 /// One request, one server span for each server that handles it.
@@ -85,6 +86,41 @@ fn is_of_a_peer(span: &Span, spans: &[&Span]) -> bool {
         Some(_) if span.kind == Kind::Server => true,
         Some(parent) => is_of_a_peer(parent, spans),
         None => false,
+    }
+}
+
+/// What a request set off and did not wait for is in traces that are linked to its own: each begins with one span, which
+/// serves nobody and whose link leads to a span of the request's trace, and belongs to the same session.
+fn followers(
+    record: &StepRecord,
+    spans: &[&Span],
+    recording: &Recording,
+    say: &mut impl FnMut(String),
+) {
+    let trace = record.trace_id.as_deref().unwrap_or_default();
+    for follower in linked(trace, &recording.received.spans) {
+        let of_follower = of_trace(follower, recording);
+        let (roots, others): (Vec<&Span>, Vec<&Span>) =
+            of_follower.iter().partition(|span| span.parent.is_none());
+        if roots.len() != 1 {
+            say(format!("a linked trace with {} beginnings", roots.len()));
+        }
+        for root in roots {
+            let leads_here = |span: &&Span| root.links.iter().any(|to| to.span_id == span.span_id);
+            if !spans.iter().any(leads_here) {
+                let Span { kind, name, .. } = root;
+                say(format!("the link of {kind} {name} leads to no span"));
+            }
+        }
+        if of_follower.iter().any(|span| span.kind == Kind::Server) {
+            say("a server span in a linked trace".to_owned());
+        }
+        let known: BTreeSet<&str> = of_follower.iter().map(|span| &*span.span_id).collect();
+        let lost = |span: &&&Span| !span.parent.as_deref().is_some_and(|id| known.contains(id));
+        for Span { kind, name, .. } in others.iter().filter(lost) {
+            say(format!("the parent of {kind} {name} is not in the trace"));
+        }
+        session(record, &of_follower, say);
     }
 }
 

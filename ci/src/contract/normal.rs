@@ -11,6 +11,7 @@ const VARYING: &[&str] = &[
     "host.arch",
     "host.id",
     "host.name",
+    "messaging.message.id",
     "network.local.port",
     "network.peer.port",
     "os.build_id",

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::metrics::metrics;
 use super::normal;
 use crate::scenario::{Recording, StepRecord, Transport};
-use crate::signals::tree::{Node, trees};
+use crate::signals::tree::{Node, linked, trees};
 use crate::signals::{Attributes, LogRecord, MetricPoint, Resource, Span, Status, Value};
 
 /// Text by file name, as it belongs into the contract's folder.
@@ -76,19 +76,24 @@ fn step(record: &StepRecord, recording: &Recording) -> String {
         }
         None => text.push_str(" -> the client hung up\n"),
     }
-    let of_trace = |id: &str| Some(id) == record.trace_id.as_deref();
-    let spans: Vec<&Span> = recording
-        .received
-        .spans
-        .iter()
-        .filter(|span| of_trace(&span.trace_id))
-        .collect();
-    let logs = recording
-        .received
-        .logs
-        .iter()
-        .filter(|log| log.trace_id.as_deref().is_some_and(of_trace));
-    trace(&mut text, &spans, logs.collect());
+    let received = &recording.received;
+    let of_trace = |id: Option<&str>| {
+        let spans = received.spans.iter();
+        let spans: Vec<&Span> = spans
+            .filter(|span| Some(span.trace_id.as_str()) == id)
+            .collect();
+        let logs = received.logs.iter();
+        let logs = logs.filter(|log| id.is_some() && log.trace_id.as_deref() == id);
+        (spans, logs.collect())
+    };
+    let (spans, logs) = of_trace(record.trace_id.as_deref());
+    trace(&mut text, &spans, logs);
+    let trace_id = record.trace_id.as_deref().unwrap_or_default();
+    for follower in linked(trace_id, &received.spans) {
+        text.push_str("\nA TRACE THAT IS LINKED TO IT\n");
+        let (spans, logs) = of_trace(Some(follower));
+        trace(&mut text, &spans, logs);
+    }
     for call in &record.calls {
         text.push_str("\nUPSTREAM GOT\n");
         for name in ["traceparent", "tracestate", "baggage", "x-session-id"] {
@@ -234,10 +239,10 @@ fn attributes(text: &mut String, all: &Attributes, depth: usize) {
 
 /// What the service sends outside of the scenario's requests: from its start and its end.
 fn outside(recording: &Recording) -> String {
-    let ours: BTreeSet<&str> = recording
-        .steps
-        .iter()
-        .filter_map(|record| record.trace_id.as_deref())
+    let asked = recording.steps.iter();
+    let asked = asked.filter_map(|record| record.trace_id.as_deref());
+    let ours: BTreeSet<&str> = asked
+        .flat_map(|trace| [vec![trace], linked(trace, &recording.received.spans)].concat())
         .collect();
     let spans = recording
         .received

@@ -103,7 +103,12 @@ pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Res
     for step in steps.into_iter().filter(|step| step.short || !plan.short) {
         progress(&step);
         let name = step.name;
-        run.step(step).await.with_context(|| {
+        let attempts = step.attempts * usize::from(plan.parts.has(Part::Jobs));
+        let made = async {
+            run.step(step).await?;
+            run.wait_for_jobs(attempts, &receiver).await
+        };
+        made.await.with_context(|| {
             format!(
                 "step `{name}` failed; the service's output ends with\n{}",
                 service.tail()
@@ -171,6 +176,7 @@ fn environment(
             ("PORT", "0"),
             ("DEPLOYMENT_ENVIRONMENT", "development"),
             ("UPSTREAM_TIMEOUT", UPSTREAM_TIMEOUT),
+            ("JOBS_BACKOFF", "0s"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
             ("OTEL_BSP_SCHEDULE_DELAY", interval),

@@ -8,10 +8,11 @@ use tokio::net::TcpStream;
 
 use super::{Leaves, Outcome, Parent, Step, StepRecord};
 use crate::client::{self, Answer};
+use crate::contract::at_the_end;
 use crate::peer::Peer;
 use crate::receiver::{Received, Receiver};
 use crate::service::Service;
-use crate::signals::Kind;
+use crate::signals::{Kind, Measure};
 use crate::upstream::{Mode, Upstream};
 
 /// The wait for anything that takes milliseconds when all is well.
@@ -25,6 +26,8 @@ pub(super) struct Run<'a> {
     pub(super) upstream: Upstream,
     peer: Peer,
     pub(super) records: Vec<StepRecord>,
+    /// Attempts at jobs that the steps so far have set off.
+    attempts: usize,
 }
 
 impl<'a> Run<'a> {
@@ -35,6 +38,7 @@ impl<'a> Run<'a> {
             upstream,
             peer,
             records: Vec::new(),
+            attempts: 0,
         }
     }
 
@@ -130,6 +134,33 @@ impl<'a> Run<'a> {
             calls: self.upstream.headers_since(calls),
         });
         Ok(())
+    }
+
+    /// Waits until the jobs that `step` set off have ended. Their spans may leave the service at its end only; how many
+    /// attempts were made, its metrics tell at once.
+    pub(super) async fn wait_for_jobs(
+        &mut self,
+        attempts: usize,
+        receiver: &Receiver,
+    ) -> anyhow::Result<()> {
+        if attempts == 0 {
+            return Ok(());
+        }
+        self.attempts += attempts;
+        let made = |all: &Received| {
+            let counts = at_the_end(&all.metrics)
+                .into_iter()
+                .filter(|point| point.name == "messaging.process.duration")
+                .map(|point| match point.measure {
+                    Measure::Histogram { count, .. } => count,
+                    Measure::Number(_) => 0,
+                });
+            counts.sum::<u64>() >= self.attempts as u64
+        };
+        receiver
+            .store()
+            .wait_for("the end of the jobs", DEADLINE, made)
+            .await
     }
 
     /// Waits until each trace has its server span.

@@ -1,6 +1,7 @@
 //! The list. A new step is one entry here and, after `bless`, one file in `ci/contract/`.
 
 mod grpc;
+mod jobs;
 mod redis;
 
 use super::{Leaves, Outcome, Parent, Part, Step};
@@ -22,6 +23,7 @@ pub fn steps() -> Vec<Step> {
     [
         users(),
         redis::steps(),
+        jobs::jobs(),
         products(),
         routing(),
         health(),
@@ -52,6 +54,7 @@ fn users() -> Vec<Step> {
         get("user-bad-id", "/users/one").status(400),
         post("user-create", &account)
             .varies(&[Part::Sql, Part::Redis, Part::Jobs])
+            .attempts(1)
             .status(201)
             .short(),
         post("user-create-duplicate", &account)
@@ -220,6 +223,7 @@ impl Step {
             leaves: Leaves::Trace,
             servers: 1,
             raises: false,
+            attempts: 0,
             short: false,
         }
     }
@@ -288,6 +292,11 @@ impl Step {
 
     fn raises(mut self) -> Self {
         self.raises = true;
+        self
+    }
+
+    fn attempts(mut self, attempts: usize) -> Self {
+        self.attempts = attempts;
         self
     }
 

@@ -27,6 +27,19 @@ impl<'a> Node<'a> {
     }
 }
 
+/// The traces that hold a span which is linked to `trace`, in order of their start: what it set off and did not wait for.
+pub fn linked<'a>(trace: &str, spans: &'a [Span]) -> Vec<&'a str> {
+    let mut linked: Vec<&Span> = spans
+        .iter()
+        .filter(|span| span.trace_id != trace)
+        .filter(|span| span.links.iter().any(|link| link.trace_id == trace))
+        .collect();
+    linked.sort_by_key(|span| span.start);
+    let mut traces: Vec<&str> = linked.iter().map(|span| span.trace_id.as_str()).collect();
+    traces.dedup();
+    traces
+}
+
 /// The spans of one trace whose parent is not among them (none, remote, or lost), with all that is below them.
 pub fn trees<'a>(spans: &[&'a Span]) -> Vec<Node<'a>> {
     let known: BTreeSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();

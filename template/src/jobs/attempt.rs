@@ -100,10 +100,9 @@ impl Work {
         tried.await.inspect_err(|failed| {
             let error_type = failed.0.as_ref();
             if attempt < self.max_attempts {
-                let delay = humantime::format_duration(self.delay(attempt));
-                tracing::warn!(error.r#type = error_type, "the job failed and is tried again in {delay}");
+                tracing::warn!(error.type = error_type, "the job failed and is tried again");
             } else {
-                tracing::error!(error.r#type = error_type, "the job failed and is given up");
+                tracing::error!(error.type = error_type, "the job failed and is given up");
                 self.jobs().destination.give_up();
             }
         })
@@ -112,8 +111,7 @@ impl Work {
     /// How long the next attempt waits after this one.
     fn delay(&self, attempt: usize) -> Duration {
         let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.backoff
-            .saturating_mul(2_u32.saturating_pow(doublings))
+        self.backoff.saturating_mul(2_u32.saturating_pow(doublings))
     }
 }
 

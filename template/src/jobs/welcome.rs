@@ -16,7 +16,9 @@ impl Welcome {
         match users::get(state, self.user_id).await {
             // Here a mail would be sent.
             Ok(user) => tracing::info!(user.id, "welcome"),
-            Err(AppError::NotFound(_)) => tracing::info!(user.id = self.user_id, "left before the welcome"),
+            Err(AppError::NotFound(_)) => {
+                tracing::info!(user.id = self.user_id, "left before the welcome")
+            }
             Err(error) => return Err(error),
         }
         Ok(())

@@ -57,6 +57,12 @@ impl Collected {
         self.changed.send_replace(());
     }
 
+    fn all(&self) -> Vec<SpanData> {
+        let traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = traces.values().flat_map(|spans| &spans.ended);
+        ended.cloned().collect()
+    }
+
     fn of(&self, trace: TraceId) -> Spans {
         let traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
         traces.get(&trace).cloned().unwrap_or_default()
@@ -164,6 +170,21 @@ impl Trace {
     pub async fn span(&self, name: &str) -> SpanData {
         let found = |spans: &Spans| spans.ended.iter().find(|span| span.name == name).cloned();
         self.wait(&format!("the span `{name}`"), found).await
+    }
+
+    /// Waits until a span that begins a trace of its own and is linked to this one has ended, and gives it: the retry of a
+    /// job.
+    ///
+    /// # Panics
+    /// When none has in time.
+    pub async fn linked(&self) -> SpanData {
+        let ours = self.caller.trace_id();
+        let is_linked = |span: &&SpanData| {
+            let mut links = span.links.iter();
+            links.any(|link| link.span_context.trace_id() == ours)
+        };
+        let found = |_: &Spans| COLLECTED.all().iter().find(is_linked).cloned();
+        self.wait("a span that is linked to the trace", found).await
     }
 
     /// Waits until every span that has begun has ended, and shows the trace, one span a line, children indented and in

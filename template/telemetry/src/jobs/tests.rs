@@ -152,7 +152,11 @@ async fn a_retry_begins_a_trace_that_is_linked_to_the_first() {
     );
     assert!(consumer.span_context.is_valid());
     assert_eq!(consumer.parent_span_id, opentelemetry::SpanId::INVALID);
-    let links: Vec<_> = consumer.links.iter().map(|link| &link.span_context).collect();
+    let links: Vec<_> = consumer
+        .links
+        .iter()
+        .map(|link| &link.span_context)
+        .collect();
     assert_eq!(links.len(), 1);
     assert_eq!(links[0].span_id(), producer.span_context.span_id());
     assert_eq!(links[0].trace_id(), producer.span_context.trace_id());
@@ -232,7 +236,10 @@ async fn the_session_and_listed_baggage_travel_and_nothing_else() {
     for attempt in [1, 2] {
         let work = async {
             let tenant = Context::map_current(|context| context.baggage().get("tenant").cloned());
-            assert_eq!(tenant.map(|value| value.to_string()).as_deref(), Some("acme"));
+            assert_eq!(
+                tenant.map(|value| value.to_string()).as_deref(),
+                Some("acme")
+            );
             Ok(())
         };
         let done = rig

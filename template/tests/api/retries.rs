@@ -1,0 +1,54 @@
+//! Jobs that fail.
+
+use reqwest::Method;
+use serde_json::json;
+use service::{jobs, state::AppState};
+use telemetry::testing::{Trace, attribute};
+use tokio::sync::oneshot;
+
+use crate::app::{App, Reply};
+
+#[tokio::test]
+async fn a_job_that_fails_is_tried_again_in_a_linked_trace_and_given_up_in_the_end() {
+    let (config, app) = App::prepare(&[
+        "--jobs-in-process=false",
+        "--jobs-max-attempts=2",
+        "--jobs-backoff=0s",
+    ])
+    .await;
+    let trace = Trace::new();
+    let state = AppState::connect(&config)
+        .await
+        .expect("the service starts");
+    let app = app.serve(&config, state.clone()).await;
+    let user = json!({ "name": "Grace", "email": "grace@example.com" });
+    let post = app.request(&trace, Method::POST, "/users").json(&user);
+    assert_eq!(Reply::to(post).await.status, 201);
+    app.database.execute("DROP TABLE users").await;
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let worker = jobs::work(&config, state, async { drop(stopped.await) });
+    let watcher = async {
+        let retry = trace.linked().await;
+        drop(stop);
+        retry
+    };
+    let (worked, retry) = tokio::join!(worker, watcher);
+
+    worked.expect("the worker drains");
+    let first = trace.span("process welcome").await;
+    let producer = trace.span("send welcome").await;
+    assert_eq!(first.parent_span_id, producer.span_context.span_id());
+    assert_eq!(retry.name, "process welcome");
+    assert_ne!(retry.span_context.trace_id(), first.span_context.trace_id());
+    let links: Vec<_> = retry.links.iter().map(|link| &link.span_context).collect();
+    assert_eq!(links, [&producer.span_context]);
+    for (span, attempt) in [(&first, "1"), (&retry, "2")] {
+        assert_eq!(attribute(span, "job.attempt").as_deref(), Some(attempt));
+        assert_eq!(attribute(span, "error.type").as_deref(), Some("database"));
+        // On record where it happened: on the span of the lookup.
+        assert_eq!(span.events.len(), 0);
+    }
+    let exceptions: usize = trace.spans().iter().map(|span| span.events.len()).sum();
+    assert_eq!(exceptions, 1);
+}
