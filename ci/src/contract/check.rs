@@ -13,9 +13,7 @@ use super::directory;
 use super::law::breaches;
 use super::render::{Counts, Rendered, render};
 use crate::conformance::{self, Evidence, Registry};
-use crate::scenario::{
-    Leaves, Parts, Plan, Recording, Step, StepRecord, Transport, record,
-};
+use crate::scenario::{Leaves, Parts, Plan, Recording, Step, StepRecord, Transport, record};
 use crate::stacks::Stack;
 use crate::subject;
 
@@ -244,13 +242,15 @@ mod tests {
     /// Every file belongs to a step that some stack has; a renamed step leaves none behind.
     #[test]
     fn no_file_is_left_over() {
-        const OF_THE_RUN: [&str; 8] = [
+        const OF_THE_RUN: [&str; 10] = [
             "metrics.client.txt",
             "metrics.grpc.txt",
             "metrics.jobs.txt",
             "metrics.redis.txt",
             "metrics.sql.txt",
             "metrics.txt",
+            "outside.grpc.txt",
+            "outside.jobs.txt",
             "outside.txt",
             "resource.txt",
         ];
