@@ -61,7 +61,10 @@ impl Peer {
                 // Only when the task is gone is its listener closed; that it was cancelled is the point.
                 let _ = task.await;
                 let mut connections = std::mem::take(
-                    &mut *self.connections.lock().unwrap_or_else(PoisonError::into_inner),
+                    &mut *self
+                        .connections
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner),
                 );
                 connections.shutdown().await;
             }

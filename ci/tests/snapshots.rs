@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use ci::origin::Origins;
-use ci::specimens::Specimen;
 use ci::snapshot;
+use ci::specimens::Specimen;
 use similar::TextDiff;
 
 #[test]

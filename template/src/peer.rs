@@ -75,7 +75,9 @@ impl Peer {
 fn client(url: Uri, timeout: Duration) -> anyhow::Result<ProductServiceClient<Client<Channel>>> {
     let is_https = url.scheme_str() == Some("https");
     let usable = (is_https || url.scheme_str() == Some("http"))
-        && url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        && url
+            .authority()
+            .is_some_and(|authority| !authority.as_str().contains('@'));
     anyhow::ensure!(
         usable,
         "GRPC_PEER_URL is not understood; it must be like http://localhost:50051"

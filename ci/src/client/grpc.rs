@@ -12,7 +12,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use super::{Answer, DEADLINE, Request};
+use super::{Answer, Request};
 
 /// Byte 0 of a message says that it is not compressed, bytes 1 to 4 how long it is.
 const PREFIX: usize = 5;

@@ -26,7 +26,9 @@ pub fn judge(span: &Span, say: &mut impl FnMut(String)) {
         .split_once('/')
         .is_some_and(|(service, name)| service.contains('.') && !name.contains('/'));
     if !is_qualified && method != "_OTHER" {
-        say(format!("`rpc.method` is `{method}`, not `package.Service/Method`"));
+        say(format!(
+            "`rpc.method` is `{method}`, not `package.Service/Method`"
+        ));
     }
     let Some(code) = span.string("rpc.response.status_code") else {
         return;

@@ -13,9 +13,7 @@ use super::law::breaches;
 use super::render::{Counts, Rendered, render};
 use super::{differences, directory};
 use crate::conformance::{self, Evidence, Registry};
-use crate::scenario::{
-    Leaves, Parts, Plan, Recording, Step, StepRecord, Transport, record,
-};
+use crate::scenario::{Leaves, Parts, Plan, Recording, Step, StepRecord, Transport, record};
 use crate::servers::{self, Fresh};
 use crate::stacks::Stack;
 use crate::subject;
@@ -256,7 +254,7 @@ mod tests {
     /// Every file belongs to a step that some stack has; a renamed step leaves none behind.
     #[test]
     fn no_file_is_left_over() {
-        const OF_THE_RUN: [&str; 9] = [
+        const OF_THE_RUN: [&str; 10] = [
             "differences.toml",
             "metrics.client.txt",
             "metrics.grpc.txt",
@@ -264,6 +262,8 @@ mod tests {
             "metrics.redis.txt",
             "metrics.sql.txt",
             "metrics.txt",
+            "outside.grpc.txt",
+            "outside.jobs.txt",
             "outside.txt",
             "resource.txt",
         ];

@@ -60,7 +60,7 @@ pub fn render(recording: &Recording) -> Rendered {
     }
     if recording.transport == Transport::Grpc {
         files.extend(metrics(&recording.received.metrics));
-        files.insert("outside.txt".to_owned(), outside(recording));
+        files.extend(outside(recording));
         files.insert("resource.txt".to_owned(), resources(recording));
     }
     files
@@ -237,8 +237,9 @@ fn attributes(text: &mut String, all: &Attributes, depth: usize) {
     }
 }
 
-/// What the service sends outside of the scenario's requests: from its start and its end.
-fn outside(recording: &Recording) -> String {
+/// What the service sends outside of the scenario's requests: from its start and its end. What a companion of the web
+/// server says is in a file of its own, `outside.<part>.txt`.
+fn outside(recording: &Recording) -> Rendered {
     let asked = recording.steps.iter();
     let asked = asked.filter_map(|record| record.trace_id.as_deref());
     let ours: BTreeSet<&str> = asked
@@ -248,16 +249,37 @@ fn outside(recording: &Recording) -> String {
         .received
         .spans
         .iter()
-        .filter(|span| !ours.contains(span.trace_id.as_str()));
-    let logs = recording.received.logs.iter();
-    let logs = logs.filter(|log| {
-        log.trace_id
-            .as_deref()
-            .is_none_or(|trace| !ours.contains(trace))
-    });
-    let mut text = "Start and end of the service\n".to_owned();
-    trace(&mut text, &spans.collect::<Vec<_>>(), logs.collect());
-    text
+        .filter(|span| !ours.contains(span.trace_id.as_str()))
+        .collect::<Vec<_>>();
+    let mut logs: BTreeMap<&str, Vec<&LogRecord>> = BTreeMap::from([("", Vec::new())]);
+    for log in &recording.received.logs {
+        let trace = log.trace_id.as_deref();
+        if trace.is_none_or(|trace| !ours.contains(trace)) {
+            logs.entry(companion_of(log)).or_default().push(log);
+        }
+    }
+    let mut files = Rendered::new();
+    for (companion, logs) in logs {
+        let mut text = "Start and end of the service\n".to_owned();
+        let (name, spans) = match companion {
+            "" => ("outside.txt".to_owned(), &spans[..]),
+            part => (format!("outside.{part}.txt"), &[][..]),
+        };
+        trace(&mut text, spans, logs);
+        files.insert(name, text);
+    }
+    files
+}
+
+/// The part whose module wrote it, for parts that run beside the web server; empty for everything else.
+fn companion_of(record: &LogRecord) -> &'static str {
+    let mut path = record.scope.name.split("::");
+    let module = (path.next() == Some("service")).then(|| path.next());
+    match module.flatten() {
+        Some("grpc") => "grpc",
+        Some("jobs") => "jobs",
+        _ => "",
+    }
 }
 
 /// The resource, which all signals share.

@@ -45,7 +45,9 @@ fn generate(root: &Path, folder: &Path) {
     protos.sort();
     let mut compiler = protox::Compiler::new([root]).expect("a folder");
     compiler.include_imports(true).include_source_info(true);
-    compiler.open_files(protos).unwrap_or_else(|error| panic!("{error:?}"));
+    compiler
+        .open_files(protos)
+        .unwrap_or_else(|error| panic!("{error:?}"));
     let with_comments = compiler.file_descriptor_set();
 
     let interface = interface(with_comments.clone());
@@ -62,7 +64,10 @@ fn collect(folder: &Path, protos: &mut Vec<PathBuf>) {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             collect(&path, protos);
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
             protos.push(path);
         }
     }

@@ -53,8 +53,8 @@ pub struct Settings {
 pub async fn serve(config: &Config, state: AppState) -> anyhow::Result<()> {
     let address = SocketAddr::new(config.grpc.host, config.grpc.port);
     let listener = TcpListener::bind(address).await;
-    let listener =
-        listener.with_context(|| format!("cannot listen on {address} (GRPC_HOST and GRPC_PORT)"))?;
+    let listener = listener
+        .with_context(|| format!("cannot listen on {address} (GRPC_HOST and GRPC_PORT)"))?;
     serve_on(listener, config, state).await
 }
 
@@ -72,14 +72,21 @@ pub async fn serve_on(
     let users = UserServiceServer::new(users::Users(state.clone()));
     let products = ProductServiceServer::new(products::Products(state));
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<UserServiceServer<users::Users>>().await;
-    health.set_serving::<ProductServiceServer<products::Products>>().await;
+    health
+        .set_serving::<UserServiceServer<users::Users>>()
+        .await;
+    health
+        .set_serving::<ProductServiceServer<products::Products>>()
+        .await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
     // From the outside in: telemetry sees the answers of all, those to a panic included.
     let router = Server::builder()
-        .layer(ServerLayer::new(proto::METHODS, config.server.request_timeout))
+        .layer(ServerLayer::new(
+            proto::METHODS,
+            config.server.request_timeout,
+        ))
         .layer(CatchPanicLayer::custom(status::panicked))
         .add_service(users.max_decoding_message_size(limit))
         .add_service(products.max_decoding_message_size(limit))

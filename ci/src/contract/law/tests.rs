@@ -175,3 +175,43 @@ fn the_session_is_on_every_span_or_on_none() {
         "{hostile}"
     );
 }
+
+/// The peer's server span, called by the client span of the trace.
+fn of_the_peer(run: &Recording) -> Span {
+    let (mut server, ..) = samples::trace();
+    server.span_id = "00f067aa0ba902b7".to_owned();
+    server.parent = Some(run.received.spans[2].span_id.clone());
+    server.without("session.id")
+}
+
+#[test]
+fn a_peer_is_called_by_a_client_span_and_gets_no_session() {
+    let with_peer = |change: fn(&mut Recording, &mut Span)| {
+        breaches_after(|run| {
+            run.steps[0].step.servers = 2;
+            let mut peer = of_the_peer(run);
+            change(run, &mut peer);
+            run.received.spans.push(peer);
+        })
+    };
+    assert_eq!(with_peer(|_, _| {}), "");
+    let unexpected = with_peer(|run, _| run.steps[0].step.servers = 1);
+    assert!(
+        unexpected.contains("2 server spans instead of 1"),
+        "{unexpected}"
+    );
+    let below_inner =
+        with_peer(|run, peer| peer.parent = Some(run.received.spans[1].span_id.clone()));
+    assert!(
+        below_inner.contains("not the caller's span"),
+        "{below_inner}"
+    );
+    let told = with_peer(|_, peer| *peer = peer.clone().with("session.id", SESSION));
+    assert!(told.contains("although none was sent"), "{told}");
+}
+
+#[test]
+fn a_grpc_answer_has_no_headers_of_ours() {
+    let said = breaches_after(|run| run.steps[0].step.request.method = crate::client::GRPC);
+    assert!(said.contains("the answer has traceresponse"), "{said}");
+}

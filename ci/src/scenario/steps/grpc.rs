@@ -58,7 +58,12 @@ pub(super) fn grpc() -> Vec<Step> {
         email: "not an address".to_owned(),
     };
     let peer = |name| {
-        Step::new(name, "GET", "/peer/products?q=lamp&category=lighting&limit=5").needs(Part::Grpc)
+        Step::new(
+            name,
+            "GET",
+            "/peer/products?q=lamp&category=lighting&limit=5",
+        )
+        .needs(Part::Grpc)
     };
     vec![
         get("grpc-user-found", 1, OK).short(),
@@ -76,13 +81,7 @@ pub(super) fn grpc() -> Vec<Step> {
             UNIMPLEMENTED,
         ),
         search("grpc-deadline", SLOW_QUERY, DEADLINE_EXCEEDED).header("grpc-timeout", "200m"),
-        call(
-            "grpc-health",
-            "grpc.health.v1.Health/Check",
-            Vec::new(),
-            OK,
-        )
-        .leaves(Leaves::Nothing),
+        call("grpc-health", "grpc.health.v1.Health/Check", Vec::new(), OK).leaves(Leaves::Nothing),
         search("grpc-panic", PANIC_QUERY, INTERNAL).raises().short(),
         // First, while there is no connection that would have to be noticed to be gone.
         peer("peer-refused")

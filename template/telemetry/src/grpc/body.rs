@@ -66,7 +66,10 @@ where
         task: &mut Task<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Status>>> {
         let mut this = self.project();
-        let entered = this.call.as_ref().map(|call| call.context().clone().attach());
+        let entered = this
+            .call
+            .as_ref()
+            .map(|call| call.context().clone().attach());
         let mut end = |code| {
             if let Some(call) = this.call.take() {
                 call.end(code, None);

@@ -9,7 +9,10 @@ use opentelemetry::{
     trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_semantic_conventions::{
-    attribute::{ERROR_TYPE, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME},
+    attribute::{
+        ERROR_TYPE, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, RPC_METHOD, RPC_RESPONSE_STATUS_CODE,
+        RPC_SYSTEM_NAME,
+    },
     metric::{RPC_CLIENT_CALL_DURATION, RPC_SERVER_CALL_DURATION},
 };
 use tokio::time::Instant;
@@ -123,9 +126,9 @@ impl Call {
             peer,
         } = opening;
         // Without a method the span is called like the system: <https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/#span-name>.
-        let span_name = method.clone().map_or("grpc".into(), |method| {
-            Cow::Owned(method.to_string())
-        });
+        let span_name = method
+            .clone()
+            .map_or("grpc".into(), |method| Cow::Owned(method.to_string()));
         let mut attributes = Vec::with_capacity(shared.len() + 4);
         attributes.push(KeyValue::new(RPC_SYSTEM_NAME, "grpc"));
         attributes.push(KeyValue::new(

@@ -37,9 +37,9 @@ impl<F> CallFuture<F> {
 /// Whether the time is up; if not, the task is woken then.
 pub(super) fn is_over(timer: Pin<&mut Option<Sleep>>, task: &mut Task<'_>) -> bool {
     // By the clock too: the timer of the transport around this, which answers CANCELLED, may be due in the same moment.
-    timer.as_pin_mut().is_some_and(|timer| {
-        timer.deadline() <= Instant::now() || timer.poll(task).is_ready()
-    })
+    timer
+        .as_pin_mut()
+        .is_some_and(|timer| timer.deadline() <= Instant::now() || timer.poll(task).is_ready())
 }
 
 impl<F, R, E> Future for CallFuture<F>
@@ -51,7 +51,10 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let entered = this.call.as_ref().map(|call| call.context().clone().attach());
+        let entered = this
+            .call
+            .as_ref()
+            .map(|call| call.context().clone().attach());
         if is_over(this.timer, task) {
             // The work first, so that its spans end within this one.
             this.inner.set(None);
@@ -87,7 +90,10 @@ fn end(call: &mut Option<Call>, code: Code, error: Option<ErrorType>) {
     }
 }
 
-fn with_head<R>(response: http::Response<R>, call: &mut Option<Call>) -> http::Response<CallBody<R>> {
+fn with_head<R>(
+    response: http::Response<R>,
+    call: &mut Option<Call>,
+) -> http::Response<CallBody<R>> {
     if let Some(call) = &*call {
         call.answered();
     }

@@ -40,8 +40,7 @@ impl ServerLayer {
     }
 
     fn begin(self, parts: &http::request::Parts, now: Instant) -> (Call, Option<Instant>) {
-        let deadline =
-            deadline::read(&parts.headers).and_then(|allowed| now.checked_add(allowed));
+        let deadline = deadline::read(&parts.headers).and_then(|allowed| now.checked_add(allowed));
         // The deadline is for the whole call, a stream included; the limit is for getting an answer.
         let limit = now.checked_add(self.limit);
         let until = [deadline, limit].into_iter().flatten().min();
