@@ -1,6 +1,6 @@
 use telemetry::testing::Trace;
 
-use crate::app::App;
+use crate::{app::App, database::NO_TABLE};
 
 #[tokio::test]
 async fn a_database_error_is_recorded_once_and_not_shown() {
@@ -13,8 +13,10 @@ async fn a_database_error_is_recorded_once_and_not_shown() {
     assert!(!reply.body.to_string().contains("users"), "{}", reply.body);
     assert_eq!(
         trace.tree().await,
-        "SERVER GET /users/{id} ERROR database\n  INTERNAL db.get_user ERROR sqlx_core::error::Error\n    \
-         CLIENT SELECT users ERROR 1\n"
+        format!(
+            "SERVER GET /users/{{id}} ERROR database\n  INTERNAL db.get_user ERROR sqlx_core::error::Error\n    \
+             CLIENT SELECT users ERROR {NO_TABLE}\n"
+        )
     );
     let exceptions: usize = trace.spans().iter().map(|span| span.events.len()).sum();
     assert_eq!(exceptions, 1);
