@@ -46,8 +46,9 @@ pub async fn serve(
         served = async { tokio::try_join!(server, stop) } => drop(served?),
         () = too_late => tracing::warn!("requests still running after {:?} are cut off", config.server.shutdown_timeout),
     }
-    // The workers' threads end by themselves; what they still record must not miss the flush.
-    let _ = time::timeout(Duration::from_secs(1), gone.recv()).await;
+    // The workers end by themselves, and look but once a second whether they must; the requests that they drop are
+    // recorded as cancelled, which must not miss the flush.
+    let _ = time::timeout(Duration::from_secs(2), gone.recv()).await;
     Ok(())
 }
 
