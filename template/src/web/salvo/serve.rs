@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use salvo::{Server, conn::tcp::TcpAcceptor};
+use salvo::Server;
 use tokio::net::TcpListener;
 
+use super::listener::Listener;
 use crate::{config::Config, lifecycle::stop_signal, state::AppState};
 
 /// Serves until told to stop, then finishes the requests that are running, as long as the shutdown timeout allows.
@@ -24,10 +25,12 @@ pub async fn serve(
         listener.with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
     listening(listener.local_addr()?);
 
-    let server = Server::new(TcpAcceptor::try_from(listener)?);
+    let (listener, closed) = Listener::new(listener, stop_signal())?;
+    let server = Server::new(listener);
     let handle = server.handle();
     let too_late = async {
-        stop_signal().await;
+        // Fails when nobody listens any more, which is the same.
+        let _ = closed.await;
         tracing::info!("stopping: requests that are running may finish");
         handle.stop_graceful(None);
         tokio::time::sleep(config.server.shutdown_timeout).await;
