@@ -23,9 +23,7 @@ struct Shop {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     tracing_subscriber::fmt::init();
-    let pool = SqlitePool::connect("sqlite::memory:")
-        .await
-        .expect("a database");
+    let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
     let client = reqwest::Client::new();
 
     let app = Router::new()

@@ -21,9 +21,7 @@ struct Shop {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     tracing_subscriber::fmt::init();
-    let pool = SqlitePool::connect("sqlite::memory:")
-        .await
-        .expect("a database");
+    let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
     let agent = ureq::Agent::new_with_defaults();
 
     let router = Router::with_hoop(affix_state::inject(Shop { pool, agent }))
