@@ -386,7 +386,7 @@ mod tests {
         for method in [Method::Head, Method::Put] {
             let trace = Trace::new();
             let answer = answer(&client, method, &trace).await;
-            assert!(answer.into_bytes().await.is_some());
+            drop(answer.into_bytes().await);
             let expected = format!("SERVER {method} /stream/{{_}}\n");
             assert_eq!(trace.tree().await, expected);
         }
