@@ -11,7 +11,7 @@ use std::{
 use salvo::{
     Depot, FlowCtrl, Request, Response, Router, Service, handler, http::request::SecureMaxSize,
 };
-use telemetry::http_server::Telemetry;
+use telemetry::http_server::TelemetryHoop;
 
 use super::{error, methods};
 use crate::config::Server;
@@ -19,7 +19,7 @@ use crate::config::Server;
 /// From the outside in: each hoop sees the answers of those below it, telemetry those of all.
 pub(super) fn around(routes: Router, server: &Server) -> Service {
     Service::new(methods::complete(routes))
-        .hoop(Telemetry)
+        .hoop(TelemetryHoop)
         .hoop(CatchPanic)
         .hoop(InTime(server.request_timeout))
         .hoop(SecureMaxSize::new(server.body_limit))

@@ -20,10 +20,10 @@ pub(crate) const QUIET: &[(&str, LevelFilter)] = &[("salvo_core", LevelFilter::W
 
 /// Makes a server span of each request.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Telemetry;
+pub struct TelemetryHoop;
 
 #[async_trait]
-impl Handler for Telemetry {
+impl Handler for TelemetryHoop {
     async fn handle(
         &self,
         request: &mut salvo::Request,
@@ -181,7 +181,7 @@ mod tests {
         let mut response = salvo::Response::new();
         // As salvo does where no route matches.
         response.status_code(http::StatusCode::NOT_FOUND);
-        let mut ctrl = FlowCtrl::new(vec![Arc::new(Telemetry), Arc::new(Streams)]);
+        let mut ctrl = FlowCtrl::new(vec![Arc::new(TelemetryHoop), Arc::new(Streams)]);
         ctrl.call_next(&mut request, &mut Depot::new(), &mut response)
             .await;
         response
