@@ -54,11 +54,10 @@ fn create(admin: &str, name: &str) -> Result<Store> {
     // From the end: the first ones are those that tests and people use.
     for number in (1..16).rev().map(|number| number.to_string()) {
         client.call(&["SELECT", &number])?;
-        let minute = ["SET", name, "claimed", "EX", "60"];
         if client.call(&["DBSIZE"])? != "0" {
             continue;
         }
-        client.call(&minute)?;
+        client.call(&["SET", name, "claimed", "EX", "600"])?;
         if client.call(&["DBSIZE"])? != "1" {
             client.call(&["DEL", name])?; // somebody else was as quick
             continue;

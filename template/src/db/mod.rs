@@ -73,7 +73,10 @@ impl Db {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         let settings = &config.db;
         // The URL may hold a password: errors name the variable, not the value.
-        let form = || format!("DATABASE_URL is not understood: {}", backend::URL_HELP);
+        let form = || {
+            let example = backend::DEFAULT_URL;
+            format!("DATABASE_URL is not understood; it must be like {example}")
+        };
         anyhow::ensure!(settings.url.starts_with(backend::SCHEME), form());
         let options = backend::options(settings).with_context(form)?;
         let pool = sqlx::pool::PoolOptions::new()

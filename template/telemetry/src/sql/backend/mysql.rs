@@ -128,9 +128,15 @@ pub(super) mod testing {
     fn the_place_is_what_the_url_says() {
         for (url, place) in [
             ("mysql://ada@db.example/shop", "shop db.example None"),
-            ("mysql://ada:secret@10.0.0.1:3307/shop", "shop 10.0.0.1 Some(3307)"),
+            (
+                "mysql://ada:secret@10.0.0.1:3307/shop",
+                "shop 10.0.0.1 Some(3307)",
+            ),
             ("mysql://ada@[::1]:3306", " ::1 None"),
-            ("mysql://ada@x/shop?socket=/run/mysqld.sock", "shop /run/mysqld.sock None"),
+            (
+                "mysql://ada@x/shop?socket=/run/mysqld.sock",
+                "shop /run/mysqld.sock None",
+            ),
         ] {
             let options = url.parse().expect("a database URL");
             let endpoint = super::endpoint(&options);
