@@ -83,7 +83,14 @@ fn services_join_a_parent_workspace() {
     let expected: Vec<_> = parent
         .services
         .iter()
-        .flat_map(|name| [name.clone(), format!("{name}-telemetry")])
+        .flat_map(|name| {
+            let folder = parent.folder.path().join(name);
+            let parts = ["proto", "telemetry"]
+                .into_iter()
+                .filter(move |part| folder.join(part).exists());
+            let parts = parts.map(|part| format!("{name}-{part}"));
+            std::iter::once(name.clone()).chain(parts).collect::<Vec<_>>()
+        })
         .collect();
     assert_eq!(packages, expected.iter().map(String::as_str).collect());
 

@@ -103,18 +103,18 @@ enum CallError {
     #[error("the peer did not answer in time")]
     Timeout,
     #[error("the peer is not available")]
-    Unavailable,
+    Unavailable(#[source] Status),
     #[error("the peer answered {0:?}")]
     Failed(Code),
 }
 
-// Only the code is kept: the message is the peer's, and may hold what is not ours to record.
+// Where the peer answered something else, only the code is kept: the message may hold what is not ours to record.
 impl From<Status> for CallError {
     fn from(status: Status) -> Self {
         match status.code() {
             Code::InvalidArgument => Self::Refused(status.message().to_owned()),
             Code::DeadlineExceeded => Self::Timeout,
-            Code::Unavailable => Self::Unavailable,
+            Code::Unavailable => Self::Unavailable(status),
             code => Self::Failed(code),
         }
     }
@@ -176,7 +176,7 @@ impl From<Recorded<CallError>> for AppError {
                 "peer_timeout",
                 "the peer did not answer in time",
             ),
-            CallError::Unavailable => (
+            CallError::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "peer_unavailable",
                 "the peer is not available",

@@ -161,8 +161,9 @@ fn no_project_can_be_called_like_a_dependency() {
     let taken: BTreeSet<_> = quoted(taken).into_iter().collect();
     let mut missing = BTreeSet::new();
     for specimen in specimens::all().unwrap() {
-        for manifest in ["Cargo.toml", "telemetry/Cargo.toml"] {
-            let manifest: toml::Table = toml::from_str(specimen.text(manifest).unwrap()).unwrap();
+        let manifests = ["Cargo.toml", "proto/Cargo.toml", "telemetry/Cargo.toml"];
+        for manifest in manifests.iter().filter_map(|path| specimen.text(path)) {
+            let manifest: toml::Table = toml::from_str(manifest).unwrap();
             for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
                 let names = manifest
                     .get(table)
