@@ -75,9 +75,7 @@ fn head(text: &mut String, point: &MetricPoint) {
 }
 
 fn shown(attributes: &Attributes) -> String {
-    let pairs = attributes
-        .iter()
-        .map(|(key, value)| format!("{key}={}", normal::attribute(key, value, attributes)));
+    let pairs = normal::attributes(attributes).map(|(key, value)| format!("{key}={value}"));
     let text = pairs.collect::<Vec<_>>().join(" ");
     if text.is_empty() {
         "(no attributes)".to_owned()

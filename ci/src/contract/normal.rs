@@ -35,8 +35,20 @@ const OF_THE_STACK: &[&str] = &[
     "db.system.name",
 ];
 
-/// The attribute as the contract shows it.
-pub fn attribute(key: &str, value: &Value, all: &Attributes) -> String {
+/// What a database behind a network has to tell, and one in the process has not. That it is told where it must be is for
+/// `conformance` to say.
+const OF_A_DATABASE_SERVER: &[&str] = &["server.address", "server.port"];
+
+/// The attributes as the contract shows them.
+pub fn attributes(all: &Attributes) -> impl Iterator<Item = (&str, String)> {
+    let system = all.get("db.system.name").and_then(Value::as_str);
+    let sql = matches!(system, Some("sqlite" | "postgresql" | "mysql"));
+    all.iter()
+        .filter(move |(key, _)| !(sql && OF_A_DATABASE_SERVER.contains(&key.as_str())))
+        .map(|(key, value)| (key.as_str(), attribute(key, value, all)))
+}
+
+fn attribute(key: &str, value: &Value, all: &Attributes) -> String {
     let of_the_stack = OF_THE_STACK.contains(&key)
         // `error.type` of a database operation is the database's own code.
         || (key == "error.type" && all.contains_key("db.system.name"));
@@ -82,6 +94,16 @@ mod tests {
             "http://127.0.0.1:<port>/x 127.0.0.1:<port>"
         );
         assert_eq!(text("127.0.0.1 and 127.0.0.1:"), "127.0.0.1 and 127.0.0.1:");
+    }
+
+    #[test]
+    fn sql_databases_look_alike_wherever_they_are() {
+        let keys = |system: &str| {
+            let all = [("db.system.name", system), ("server.address", "::1")];
+            let all = all.map(|(key, value)| (key.to_owned(), value.into()));
+            attributes(&Attributes::from(all)).count()
+        };
+        assert_eq!(["sqlite", "postgresql", "redis"].map(keys), [1, 1, 2]);
     }
 
     #[test]

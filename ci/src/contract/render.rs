@@ -227,13 +227,8 @@ fn scope_of(record: &LogRecord) -> &str {
 }
 
 fn attributes(text: &mut String, all: &Attributes, depth: usize) {
-    for (key, value) in all {
-        let _ = writeln!(
-            text,
-            "{}{key}: {}",
-            "  ".repeat(depth),
-            normal::attribute(key, value, all)
-        );
+    for (key, value) in normal::attributes(all) {
+        let _ = writeln!(text, "{}{key}: {value}", "  ".repeat(depth));
     }
 }
 

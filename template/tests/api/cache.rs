@@ -104,7 +104,7 @@ async fn what_is_cached_ends() {
 
 #[tokio::test]
 async fn a_user_that_is_forgotten_is_looked_up_again() {
-    let keyspace = Keyspace::new();
+    let keyspace = Keyspace::new().await;
     let mut command = vec!["service"];
     command.extend(keyspace.arguments());
     let cache = Cache::connect(&parse(command)).await.expect("ready");

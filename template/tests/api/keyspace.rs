@@ -17,7 +17,7 @@ pub struct Keyspace {
 impl Keyspace {
     /// # Panics
     /// When no Redis is named.
-    pub fn new() -> Self {
+    pub async fn new() -> Self {
         let url = std::env::var(URL).unwrap_or_else(|_| {
             panic!(
                 "these tests need a Redis server, and {URL} names none:\n  \

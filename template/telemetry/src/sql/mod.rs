@@ -4,7 +4,7 @@
 //! <https://opentelemetry.io/docs/specs/semconv/db/database-metrics/>
 //!
 //! [`Pool`] stands where `sqlx::Pool` would. `&pool`, `&mut connection` and `&mut transaction` are executors, so queries
-//! are written as ever:
+//! are written as ever, with the placeholders of the database (`?` or `$1`):
 //!
 //! ```no_run
 //! # async fn example(raw: sqlx::Pool<telemetry::sql::Driver>, id: i64) -> Result<(), sqlx::Error> {

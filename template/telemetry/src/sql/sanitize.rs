@@ -117,6 +117,8 @@ mod tests {
                 "SELECT 'it\\'s', \"also \\\" text\" # 'x\nFROM `t`",
                 "SELECT ?, ? FROM `t`",
             ),
+            (MYSQL, "SELECT 5--'a\nsecret', b -- 'x", "SELECT ?--?, b "),
+            (POSTGRES, "SELECT 5--'a\n, b", "SELECT ? , b"),
             (
                 MYSQL,
                 "SELECT _utf8'a', N'b', @@version",

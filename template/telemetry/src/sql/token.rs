@@ -16,6 +16,8 @@ pub(super) struct Dialect {
     pub(super) dollar_quotes: bool,
     /// `#` begins a comment.
     pub(super) hash_comments: bool,
+    /// `--` begins a comment before white space only: `5--1` is 6.
+    pub(super) dashes_need_space: bool,
 }
 
 /// What a token is.
@@ -123,9 +125,15 @@ impl Scanner<'_> {
 
     fn begins_gap(&self, byte: u8) -> bool {
         byte.is_ascii_whitespace()
-            || (byte == b'-' && self.peek(1) == Some(b'-'))
+            || (byte == b'-' && self.peek(1) == Some(b'-') && self.dashes_comment())
             || (byte == b'/' && self.peek(1) == Some(b'*'))
             || (byte == b'#' && self.dialect.hash_comments)
+    }
+
+    fn dashes_comment(&self) -> bool {
+        let next = self.peek(2);
+        !self.dialect.dashes_need_space
+            || next.is_none_or(|next| next.is_ascii_whitespace() || next.is_ascii_control())
     }
 
     fn skip_gap(&mut self) {
@@ -272,6 +280,7 @@ pub(super) mod samples {
         backslash_escapes: false,
         dollar_quotes: false,
         hash_comments: false,
+        dashes_need_space: false,
     };
     pub(in super::super) const POSTGRES: Dialect = Dialect {
         text_quotes: b"'",
@@ -279,6 +288,7 @@ pub(super) mod samples {
         backslash_escapes: false,
         dollar_quotes: true,
         hash_comments: false,
+        dashes_need_space: false,
     };
     pub(in super::super) const MYSQL: Dialect = Dialect {
         text_quotes: b"'\"",
@@ -286,5 +296,6 @@ pub(super) mod samples {
         backslash_escapes: true,
         dollar_quotes: false,
         hash_comments: true,
+        dashes_need_space: true,
     };
 }

@@ -3,13 +3,16 @@
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
+/// What SQLite says of a table that is not there, as of many other mistakes.
+pub const NO_TABLE: &str = "1";
+
 pub struct Database {
     url: String,
     _folder: TempDir,
 }
 
 impl Database {
-    pub fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!(
             "sqlite:{}?mode=rwc",

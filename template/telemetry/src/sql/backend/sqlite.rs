@@ -19,6 +19,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     backslash_escapes: false,
     dollar_quotes: false,
     hash_comments: false,
+    dashes_need_space: false,
 };
 
 /// A database without a server. Its namespace is the name of its file; the folder is the machine's business.
@@ -42,29 +43,39 @@ pub(super) fn status_code(error: &dyn DatabaseError) -> Option<Cow<'_, str>> {
 /// What the tests of this folder need of a database.
 #[cfg(test)]
 pub(super) mod testing {
-    use sqlx::sqlite::SqlitePoolOptions;
+    use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-    pub(in super::super) const NAMESPACE: &str = ":memory:";
     /// The code of a duplicate key.
     pub(in super::super) const DUPLICATE: &str = "1555";
-    pub(in super::super) const CREATE: &str =
-        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL)";
     pub(in super::super) const INSERT: &str = "INSERT INTO users (id, name) VALUES (?, ?)";
     pub(in super::super) const FIND: &str = "SELECT name FROM users WHERE id = ?";
+    const CREATE: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL)";
 
-    /// An empty database that lives as long as a pool of at most `connections`.
-    pub(in super::super) async fn pool(connections: u32) -> sqlx::Pool<super::Driver> {
-        let options = SqlitePoolOptions::new().max_connections(connections);
-        let pool = options
-            .clone()
-            .connect("sqlite::memory:")
-            .await
-            .expect("SQLite needs no server");
-        sqlx::raw_sql(CREATE)
-            .execute(&pool)
-            .await
-            .expect("a table can be made");
-        pool
+    /// A database with an empty table, which goes when this is dropped.
+    pub(in super::super) struct Database {
+        pub(in super::super) options: SqliteConnectOptions,
+        /// A database in memory is there as long as someone is connected to it.
+        _connected: SqliteConnection,
+    }
+
+    impl Database {
+        pub(in super::super) async fn new() -> Self {
+            let options: SqliteConnectOptions = "sqlite::memory:".parse().expect("a database URL");
+            let mut connection = options.connect().await.expect("SQLite needs no server");
+            sqlx::raw_sql(CREATE)
+                .execute(&mut connection)
+                .await
+                .expect("a table can be made");
+            Self {
+                options,
+                _connected: connection,
+            }
+        }
+
+        /// What all signals say of where it is.
+        pub(in super::super) fn place(&self) -> Vec<(&'static str, String)> {
+            vec![("db.namespace", ":memory:".to_owned())]
+        }
     }
 
     #[test]
@@ -72,7 +83,7 @@ pub(super) mod testing {
         for (url, namespace) in [
             ("sqlite:service.db?mode=rwc", "service.db"),
             ("sqlite:///var/lib/private/service.db", "service.db"),
-            ("sqlite::memory:", NAMESPACE),
+            ("sqlite::memory:", ":memory:"),
         ] {
             let options = url.parse().expect("a database URL");
             assert_eq!(

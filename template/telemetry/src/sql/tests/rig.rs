@@ -18,7 +18,10 @@ use opentelemetry_sdk::{
 
 use sqlx::pool::PoolOptions;
 
-use super::super::{Pool, SCOPE, backend::testing};
+use super::super::{
+    Driver, Pool, SCOPE,
+    backend::{SYSTEM, testing::Database},
+};
 
 pub(super) struct Rig {
     pub(super) pool: Pool,
@@ -26,23 +29,24 @@ pub(super) struct Rig {
     spans: InMemorySpanExporter,
     meters: SdkMeterProvider,
     metrics: InMemoryMetricExporter,
+    // Dropped last, when the pool is.
+    database: Database,
 }
 
 impl Rig {
     pub(super) async fn new(connections: u32) -> Self {
-        Self::of(testing::pool(connections).await)
+        Self::with(PoolOptions::new().max_connections(connections)).await
     }
 
     /// A pool of one connection that lets nobody wait for long.
     pub(super) async fn impatient() -> Self {
-        let options = testing::pool(1).await.connect_options();
-        let raw = PoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(Duration::from_secs(1));
-        Self::of(raw.connect_lazy_with(options.as_ref().clone()))
+        let options = PoolOptions::new().max_connections(1);
+        Self::with(options.acquire_timeout(Duration::from_secs(1))).await
     }
 
-    fn of(raw: sqlx::Pool<super::super::Driver>) -> Self {
+    async fn with(options: PoolOptions<Driver>) -> Self {
+        let database = Database::new().await;
+        let raw = options.connect_lazy_with(database.options.clone());
         let spans = InMemorySpanExporter::default();
         let tracers = SdkTracerProvider::builder()
             .with_simple_exporter(spans.clone())
@@ -59,7 +63,24 @@ impl Rig {
             spans,
             meters,
             metrics,
+            database,
         }
+    }
+
+    /// `attributes` and those that tell which database it is, sorted as by [`join`].
+    pub(super) fn attributes(&self, attributes: &[(&'static str, &str)]) -> String {
+        let mut all = self.database.place();
+        all.push(("db.system.name", SYSTEM.to_owned()));
+        all.extend(
+            attributes
+                .iter()
+                .map(|(key, value)| (*key, (*value).to_owned())),
+        );
+        join(
+            &all.into_iter()
+                .map(|(key, value)| KeyValue::new(key, value))
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// The finished spans, in the order of their end.

@@ -1,14 +1,12 @@
-//! The database: SQLite, and all SQL text of the service.
+//! The database: connecting, the schema, and what its errors mean to clients.
 
-use std::{str::FromStr as _, time::Duration};
+mod backend;
+
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use http::StatusCode;
-use sqlx::{
-    ConnectOptions as _,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
-};
 use telemetry::{Recorded, sql};
 
 use crate::{
@@ -16,27 +14,20 @@ use crate::{
     error::{AppError, Failure},
 };
 
-pub const SELECT_USER: &str = "SELECT id, name, email FROM users WHERE id = ?";
-
-const INSERT_USER: &str = "INSERT INTO users (name, email) VALUES (?, ?) RETURNING id";
-
-/// Text, category, limit; empty text matches everything.
-pub const SEARCH_PRODUCTS: &str = "
-    SELECT id, name, category, price_cents FROM products
-    WHERE instr(lower(name), lower(?1)) > 0 AND (?2 = '' OR category = ?2)
-    ORDER BY id LIMIT ?3";
+pub(crate) use backend::insert_user;
+pub use backend::{SEARCH_PRODUCTS, SELECT_USER};
 
 /// Settings of the database.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct Settings {
-    /// Database to use, such as sqlite:/var/lib/shop/shop.db?mode=rwc (`rwc` creates it).
     #[arg(
         id = "database_url",
         long = "database-url",
         env = "DATABASE_URL",
         value_name = "URL",
-        default_value = "sqlite:service.db?mode=rwc",
+        help = backend::URL_HELP,
+        default_value = backend::DEFAULT_URL,
         hide_env_values = true
     )]
     pub url: String,
@@ -69,16 +60,32 @@ impl Db {
     /// # Errors
     /// When the database cannot be reached or its schema cannot be updated.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
-        let db = Self {
-            pool: sql::Pool::new(open(config).await?, "db"),
-        };
+        let db = Self::open(config).await?;
         if config.is_development() {
             db.migrate().await?;
             let seed =
-                sqlx::raw_sql(include_str!("../migrations/seed.sql")).execute(db.pool.inner());
+                sqlx::raw_sql(include_str!("../../migrations/seed.sql")).execute(db.pool.inner());
             seed.await.context("the example rows cannot be added")?;
         }
         Ok(db)
+    }
+
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let settings = &config.db;
+        // The URL may hold a password: errors name the variable, not the value.
+        let form = || format!("DATABASE_URL is not understood: {}", backend::URL_HELP);
+        anyhow::ensure!(settings.url.starts_with(backend::SCHEME), form());
+        let options = backend::options(settings).with_context(form)?;
+        let pool = sqlx::pool::PoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(settings.timeout)
+            .connect_with(options);
+        let pool = pool
+            .await
+            .context("the database at DATABASE_URL cannot be reached")?;
+        Ok(Self {
+            pool: sql::Pool::new(pool, "db"),
+        })
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
@@ -106,47 +113,18 @@ impl Db {
     }
 }
 
-async fn open(config: &Config) -> anyhow::Result<sqlx::SqlitePool> {
-    let settings = &config.db;
-    // The URL of another database would hold a password: errors name the variable, not the value.
-    let form = "DATABASE_URL is not understood; it must be like sqlite:shop.db?mode=rwc";
-    anyhow::ensure!(settings.url.starts_with("sqlite:"), form);
-    let options = SqliteConnectOptions::from_str(&settings.url)
-        .context(form)?
-        .journal_mode(SqliteJournalMode::Wal) // readers do not wait for the writer
-        .busy_timeout(settings.timeout)
-        .disable_statement_logging(); // the span says it all
-    let pool = SqlitePoolOptions::new()
-        .max_connections(settings.max_connections)
-        .acquire_timeout(settings.timeout);
-    pool.connect_with(options)
-        .await
-        .context("the database at DATABASE_URL cannot be opened")
-}
-
 /// Bring the database's schema up to date, then exit. At start this happens in development only.
 #[derive(Debug, Clone, Args)]
 pub struct Migrate {}
 
 impl Migrate {
     pub(crate) async fn run(&self, config: &Config) -> anyhow::Result<()> {
-        let db = Db {
-            pool: sql::Pool::new(open(config).await?, "db"),
-        };
+        let db = Db::open(config).await?;
         db.migrate().await?;
         db.close().await;
         tracing::info!("the schema is up to date");
         Ok(())
     }
-}
-
-/// Adds a user and gives its id.
-pub(crate) async fn insert_user(pool: &sql::Pool, name: &str, email: &str) -> sqlx::Result<i64> {
-    sqlx::query_scalar(INSERT_USER)
-        .bind(name)
-        .bind(email)
-        .fetch_one(pool)
-        .await
 }
 
 impl From<Recorded<sqlx::Error>> for AppError {

@@ -1,0 +1,68 @@
+//! A database of its own for each test, on a real server.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+
+/// What PostgreSQL says of a table that is not there.
+pub const NO_TABLE: &str = "42P01";
+
+const VARIABLE: &str = "TEST_POSTGRES_URL";
+const USUAL: &str = "postgres://postgres:postgres@localhost:5432/postgres";
+
+pub struct Database {
+    name: String,
+    url: String,
+}
+
+impl Database {
+    pub async fn new() -> Self {
+        let name = format!("test_{:x}", RandomState::new().hash_one(0));
+        let url = server().database(&name).to_url_lossy().to_string();
+        execute(&server(), format!("CREATE DATABASE {name}")).await;
+        Self { name, url }
+    }
+
+    /// Changes the data behind the service's back.
+    pub async fn execute(&self, sql: &'static str) {
+        execute(&server().database(&self.name), sql.to_owned()).await;
+    }
+
+    /// What the service is to be started with.
+    pub fn arguments(&self) -> [&str; 2] {
+        ["--database-url", &self.url]
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        // Dropping cannot wait; another thread can.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(execute(&server(), sql));
+        });
+        dropped.join().expect("the database can be dropped");
+    }
+}
+
+/// The server that makes the databases, as its administrator.
+fn server() -> PgConnectOptions {
+    let url = std::env::var(VARIABLE).unwrap_or_else(|_| USUAL.to_owned());
+    url.parse().expect("the variable holds a URL")
+}
+
+async fn execute(options: &PgConnectOptions, sql: String) {
+    let mut connection = PgConnection::connect_with(options)
+        .await
+        .unwrap_or_else(|error| {
+            panic!(
+                "tests need PostgreSQL: {error}. Set {VARIABLE} to an administrator's URL, or start one:\n  \
+                 docker run --rm -p 5432:5432 -e POSTGRES_PASSWORD=postgres postgres"
+            )
+        });
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .expect("the statement is valid");
+}
