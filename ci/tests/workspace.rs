@@ -89,7 +89,9 @@ fn services_join_a_parent_workspace() {
                 .into_iter()
                 .filter(move |part| folder.join(part).exists());
             let parts = parts.map(|part| format!("{name}-{part}"));
-            std::iter::once(name.clone()).chain(parts).collect::<Vec<_>>()
+            std::iter::once(name.clone())
+                .chain(parts)
+                .collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(packages, expected.iter().map(String::as_str).collect());

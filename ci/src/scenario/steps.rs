@@ -21,9 +21,10 @@ const BAGGAGE_LIMIT: usize = 9_000;
 /// All steps, in order. The last one is under way when the service is told to stop.
 pub fn steps() -> Vec<Step> {
     [
+        // First, since a database may give no id twice, and others do after an insertion that fails.
+        jobs::jobs(),
         users(),
         redis::steps(),
-        jobs::jobs(),
         products(),
         routing(),
         health(),

@@ -38,7 +38,8 @@ fn no_source_file_is_longer_than_400_lines() {
             let lines = content.iter().filter(|byte| **byte == b'\n').count();
             // What a program wrote, no person has to read through.
             let generated = name.contains("/generated/");
-            (source && !generated && lines > 400).then(|| format!("{folder}/{name} has {lines} lines"))
+            (source && !generated && lines > 400)
+                .then(|| format!("{folder}/{name} has {lines} lines"))
         })
     });
     none(long.collect());

@@ -70,13 +70,6 @@ pub struct Settings {
 /// Some queues of apalis know no larger limit.
 const MOST_ATTEMPTS: i64 = 24;
 
-impl Settings {
-    /// One for each worker, one to push, and one to spare.
-    fn connections(&self) -> u32 {
-        self.concurrency + 2
-    }
-}
-
 /// The queue, for those who push to it.
 #[derive(Debug, Clone)]
 pub struct Jobs {

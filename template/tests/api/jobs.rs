@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::app::{App, Reply};
 
 async fn create_user(app: &App, trace: &Trace) {
-    let user = json!({ "name": "Grace", "email": "grace@example.com" });
+    let user = json!({ "name": "Katherine", "email": "katherine@example.com" });
     let post = app.request(trace, Method::POST, "/users");
     let post = post.header("x-session-id", "s-42").json(&user);
     assert_eq!(Reply::to(post).await.status, 201);

@@ -8,7 +8,7 @@ use super::*;
 use crate::receiver::Received;
 use crate::scenario::{Parts, SECRET, Transport, steps};
 use crate::service::Ended;
-use crate::signals::samples;
+use crate::signals::{Link, samples};
 
 /// The step `user-found` as it must go, its answer and its spans.
 fn recording() -> Recording {
@@ -214,4 +214,45 @@ fn a_peer_is_called_by_a_client_span_and_gets_no_session() {
 fn a_grpc_answer_has_no_headers_of_ours() {
     let said = breaches_after(|run| run.steps[0].step.request.method = crate::client::GRPC);
     assert!(said.contains("the answer has traceresponse"), "{said}");
+}
+
+/// A retry as it must go: a trace of its own that is linked to the request's.
+fn retry(run: &Recording) -> Span {
+    let mut retry = run.received.spans[2].clone();
+    retry.links.push(Link {
+        trace_id: retry.trace_id.clone(),
+        span_id: retry.span_id.clone(),
+        attributes: Attributes::new(),
+    });
+    retry.trace_id = "f".repeat(32);
+    retry.span_id = "00000000000000b1".to_owned();
+    retry.kind = Kind::Consumer;
+    retry.parent = None;
+    retry
+}
+
+#[test]
+fn what_a_request_set_off_is_judged_too() {
+    let after = |change: fn(&mut Span)| {
+        breaches_after(|run| {
+            let mut retry = retry(run);
+            change(&mut retry);
+            run.received.spans.push(retry);
+        })
+    };
+    assert_eq!(after(|_| {}), "");
+    let astray = after(|retry| retry.links[0].span_id = "00000000000000b2".to_owned());
+    assert!(astray.contains("the link of CONSUMER"), "{astray}");
+    let served = after(|retry| retry.kind = Kind::Server);
+    assert!(
+        served.contains("a server span in a linked trace"),
+        "{served}"
+    );
+    let strange = after(|retry| _ = retry.attributes.remove("session.id"));
+    assert!(
+        strange.contains("the session is not on CONSUMER"),
+        "{strange}"
+    );
+    let orphan = after(|retry| retry.parent = Some("00000000000000b3".to_owned()));
+    assert!(orphan.contains("with 0 beginnings"), "{orphan}");
 }

@@ -42,7 +42,8 @@ impl Queue {
             .context("DATABASE_URL is not understood")?
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
-            .max_connections(config.jobs.connections())
+            // One for each worker, one to push, and one to spare.
+            .max_connections(config.jobs.concurrency + 2)
             .acquire_timeout(config.db.timeout);
         let pool = pool.connect_with(options).await;
         Ok(Self {

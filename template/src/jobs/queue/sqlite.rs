@@ -50,7 +50,8 @@ impl Queue {
             .busy_timeout(config.db.timeout)
             .disable_statement_logging();
         let pool = SqlitePoolOptions::new()
-            .max_connections(config.jobs.connections())
+            // One for each worker, one to push, and one to spare.
+            .max_connections(config.jobs.concurrency + 2)
             .acquire_timeout(config.db.timeout);
         let pool = pool.connect_with(options).await;
         Ok(Self {
