@@ -64,6 +64,8 @@ pub fn cargo(project: &Path) -> Command {
         .current_dir(project)
         .env("CARGO_TARGET_DIR", target())
         .env("CARGO_INCREMENTAL", "0")
+        // Hundreds of crates in many shapes: nobody debugs them here.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_TERM_COLOR", "never")
         // A build that asks for protoc fails here, as it would for a user who has none.
         .env("PROTOC", "no-protoc-on-this-machine")

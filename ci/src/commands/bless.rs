@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::origin::Origins;
 use crate::progress::Progress;
+use crate::scenario::Parts;
 use crate::specimens::Specimen;
 use crate::stacks::{self, Stack};
 use crate::{contract, house, root, snapshot};
@@ -15,7 +16,7 @@ use crate::{contract, house, root, snapshot};
 /// you commit it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Also build and run stacks, the flagship's if none is named, and make the telemetry they send the contract.
+    /// Also build and run stacks, and make the telemetry they send the contract [default: one for each set of parts].
     #[arg(long, value_name = "STACK", num_args = 0..)]
     contract: Option<Vec<Stack>>,
 }
@@ -25,7 +26,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.contract {
         None => {}
-        Some(named) if named.is_empty() => contracts(&stacks::flagship()?)?,
+        Some(named) if named.is_empty() => contracts(&one_for_each_set_of_parts()?)?,
         Some(named) => contracts(&named)?,
     }
     snapshots()?;
@@ -51,6 +52,25 @@ fn snapshots() -> Result<()> {
     }
     println!("{} snapshots", wanted.len());
     Ok(())
+}
+
+/// The contract's files differ by parts: these stacks make all of them.
+fn one_for_each_set_of_parts() -> Result<Vec<Stack>> {
+    let default = stacks::default()?;
+    let is_default = |stack: &Stack, question| stack.one(question) == default.one(question);
+    let mut chosen: Vec<(Parts, Stack)> = Vec::new();
+    for stack in stacks::all()? {
+        let parts = Parts::of(&stack);
+        let in_process = ["sqlite", "none"].contains(&stack.one("database").unwrap_or_default());
+        if in_process
+            && is_default(&stack, "framework")
+            && is_default(&stack, "http_client")
+            && chosen.iter().all(|(known, _)| *known != parts)
+        {
+            chosen.push((parts, stack));
+        }
+    }
+    Ok(chosen.into_iter().map(|(_, stack)| stack).collect())
 }
 
 fn contracts(stacks: &[Stack]) -> Result<()> {
