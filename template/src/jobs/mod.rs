@@ -79,7 +79,7 @@ pub struct Jobs {
     pushed: Arc<Notify>,
 }
 
-/// The job could not be put into the queue. Why is in the log only: the text of a database's error may hold the payload.
+/// The job could not be put into the queue, whichever kind of queue it is.
 #[derive(Debug, thiserror::Error)]
 #[error("the job could not be enqueued")]
 struct EnqueueError(#[source] BoxDynError);

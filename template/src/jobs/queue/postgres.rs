@@ -71,12 +71,14 @@ impl Queue {
 
     /// When a job that is about to fail may be fetched again: not before `delay` is over.
     pub(super) async fn postpone(&self, id: &TaskId, delay: Duration) -> sqlx::Result<()> {
-        sqlx::query("UPDATE apalis.jobs SET run_at = now() + make_interval(secs => $1) WHERE id = $2")
-            .bind(delay.as_secs_f64())
-            .bind(id.to_string())
-            .execute(&self.pool)
-            .await
-            .map(drop)
+        sqlx::query(
+            "UPDATE apalis.jobs SET run_at = now() + make_interval(secs => $1) WHERE id = $2",
+        )
+        .bind(delay.as_secs_f64())
+        .bind(id.to_string())
+        .execute(&self.pool)
+        .await
+        .map(drop)
     }
 
     /// Gives back what a worker that runs no more has not finished.

@@ -1,8 +1,6 @@
 //! The queue: keys of apalis in the Redis that is the cache too.
 
-use std::{
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use apalis_core::task::task_id::TaskId;
