@@ -24,6 +24,8 @@ pub struct Forced {
     /// Text of the file, and what stands there instead.
     pub contract: String,
     pub instead: String,
+    /// What the semantic conventions' judge says of it, if it does.
+    pub violation: Option<String>,
     /// What happens, in a sentence.
     pub why: String,
     /// Where upstream does it.

@@ -15,9 +15,9 @@ impl Welcome {
     pub(super) async fn run(self, state: &AppState) -> Result<(), AppError> {
         match users::get(state, self.user_id).await {
             // Here a mail would be sent.
-            Ok(user) => tracing::info!(user.id, "welcome"),
+            Ok(user) => tracing::info!(user.id = %user.id, "welcome"),
             Err(AppError::NotFound(_)) => {
-                tracing::info!(user.id = self.user_id, "left before the welcome")
+                tracing::info!(user.id = %self.user_id, "left before the welcome")
             }
             Err(error) => return Err(error),
         }
