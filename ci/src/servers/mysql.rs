@@ -1,13 +1,9 @@
 //! MariaDB or MySQL, whichever is there.
 
-use std::fs;
-use std::os::unix::process::CommandExt as _;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use sqlx::{Connection as _, MySqlConnection};
 
-use super::process::Command;
-use super::source::{Kind, Site};
+use super::source::Kind;
 use super::url::Url;
 use super::{Store, wait_for};
 use crate::scenario::SECRET;
@@ -20,15 +16,16 @@ pub(super) const KIND: Kind = Kind {
     programs: &["mariadbd", "mysqld"],
     users: &["mysql", "nobody"],
     signal: "KILL",
-    prepare,
-    container,
+    settings: SETTINGS,
+    script: SCRIPT,
+    container: &["-e", "MARIADB_ROOT_PASSWORD=root", "mariadb:11"],
     url: |port| format!("mysql://root:root@127.0.0.1:{port}/mysql"),
     ready: |url| run(url, &["SELECT 1".to_owned()]),
     create,
 };
 
 /// No durability: nothing here outlives this process. `loose` is for what only one of the two knows.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: &[&str] = &[
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-buffer-pool-size=64M",
     "--loose-innodb-doublewrite=0",
@@ -37,60 +34,25 @@ const SETTINGS: [&str; 6] = [
     "--loose-mysqlx=OFF",
 ];
 
-/// One statement a line, or the server does not read it. It comes over TCP, where it is not `localhost`.
-const ADMINISTRATOR: &str = "CREATE USER IF NOT EXISTS 'root'@'127.0.0.1' IDENTIFIED BY 'root';
+/// The administrator comes over TCP, where he is not `localhost`. The socket's path is relative to the data: an absolute
+/// one may be longer than a socket's name can be.
+const SCRIPT: &str = r#"
+cat >administrator.sql <<END
+CREATE USER IF NOT EXISTS 'root'@'127.0.0.1' IDENTIFIED BY 'root';
 ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY 'root';
 GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
-";
-
-fn prepare(site: &Site) -> Result<Command> {
-    let data = format!("--datadir={}", site.folder.join("data").display());
-    let script = site.folder.join("administrator.sql");
-    fs::write(&script, ADMINISTRATOR)?;
-
-    let maria = site.program.canonicalize()?.ends_with("mariadbd");
-    let mut install = if maria {
-        let mut install = Command::new("mariadb-install-db");
-        install.args(["--no-defaults", "--skip-test-db"]);
-        install.arg("--auth-root-authentication-method=normal");
-        install
-    } else {
-        let mut install = Command::new(site.program);
-        install.args(["--no-defaults", "--initialize-insecure"]);
-        install
-    };
-    install.arg(&data).current_dir(site.folder);
-    if let Some(user) = site.user {
-        install.uid(user.uid).gid(user.gid);
-    }
-    let output = install.output().context("making the system's tables")?;
-    ensure!(
-        output.status.success(),
-        "the system's tables cannot be made:\n{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-
-    let mut server = Command::new(site.program);
-    server
-        .args(["--no-defaults", "--bind-address=127.0.0.1"])
-        .arg("--skip-name-resolve")
-        .arg(format!("--port={}", site.port))
-        .arg(data)
-        .arg(format!("--init-file={}", script.display()))
-        // Relative to the data: an absolute one may be longer than a socket's name can be.
-        .args(["--socket=server.sock", "--pid-file=server.pid"])
-        .args(SETTINGS);
-    Ok(server)
-}
-
-fn container(port: u16) -> Vec<String> {
-    let publish = format!("127.0.0.1:{port}:3306");
-    let mut arguments = vec!["-p", &publish, "-e", "MARIADB_ROOT_PASSWORD=root"];
-    arguments.push("mariadb:11");
-    arguments.extend(SETTINGS);
-    arguments.into_iter().map(str::to_owned).collect()
-}
+END
+case $(readlink -f "$PROGRAM") in
+*mariadbd)
+    mariadb-install-db --no-defaults --skip-test-db --auth-root-authentication-method=normal \
+        --datadir="$PWD/data" ;;
+*)
+    "$PROGRAM" --no-defaults --initialize-insecure --datadir="$PWD/data" ;;
+esac || exit
+exec "$PROGRAM" --no-defaults --bind-address=127.0.0.1 --skip-name-resolve --port="$PORT" \
+    --datadir="$PWD/data" --init-file="$PWD/administrator.sql" \
+    --socket=server.sock --pid-file=server.pid "$@"
+"#;
 
 fn create(admin: &str, name: &str) -> Result<Store> {
     let url = Url::parse(admin)?.with(name, SECRET, name);

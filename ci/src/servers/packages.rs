@@ -52,8 +52,7 @@ pub(super) fn user(names: &[&str]) -> Result<User> {
             .find(|line| line.split(':').next() == Some(*name))?;
         let mut fields = line.split(':').skip(2).map(str::parse);
         let (uid, gid) = (fields.next()?.ok()?, fields.next()?.ok()?);
-        let name = (*name).to_owned();
-        Some(User { name, uid, gid })
+        Some(User { uid, gid })
     };
     names.iter().find_map(find).with_context(|| {
         format!(

@@ -29,6 +29,9 @@ shift 2
 server=$!
 exec >/dev/null 2>&1
 while read -r _; do :; done
+# What only prepares for the server goes too: all are of the keeper's process group.
+trap '' TERM
+kill -s TERM 0
 kill -s "$signal" "$server"
 wait "$server"
 if [ -n "$folder" ]; then rm -rf "$folder"; fi

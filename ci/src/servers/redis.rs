@@ -7,8 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::Store;
-use super::process::Command;
-use super::source::{Kind, Site};
+use super::source::Kind;
 use super::url::Url;
 use crate::scenario::SECRET;
 
@@ -20,8 +19,9 @@ pub(super) const KIND: Kind = Kind {
     programs: &["redis-server", "valkey-server"],
     users: &[],
     signal: "TERM",
-    prepare: |site| Ok(server(site)),
-    container,
+    settings: &["--save", "", "--appendonly", "no"],
+    script: r#"exec "$PROGRAM" --bind 127.0.0.1 --port "$PORT" "$@""#,
+    container: &["redis:7-alpine", "redis-server"],
     url: |port| format!("redis://127.0.0.1:{port}"),
     ready: |url| Client::connect(url)?.call(&["PING"]).map(drop),
     create,
@@ -29,24 +29,6 @@ pub(super) const KIND: Kind = Kind {
 
 /// A wait that no answer of a healthy server needs.
 const DEADLINE: Duration = Duration::from_secs(10);
-
-fn server(site: &Site) -> Command {
-    let mut server = Command::new(site.program);
-    server
-        .args(["--bind", "127.0.0.1", "--port", &site.port.to_string()])
-        .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-        .arg("--dir")
-        .arg(site.folder);
-    server
-}
-
-fn container(port: u16) -> Vec<String> {
-    let publish = format!("127.0.0.1:{port}:6379");
-    let arguments = ["-p", &publish, "redis:7-alpine", "redis-server"];
-    let settings = ["--save", "", "--appendonly", "no"];
-    let all = arguments.into_iter().chain(settings);
-    all.map(str::to_owned).collect()
-}
 
 /// Takes a database that is empty. Runs of several processes may want the same one, so a key claims it.
 fn create(admin: &str, name: &str) -> Result<Store> {

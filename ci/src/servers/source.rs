@@ -11,7 +11,7 @@ use super::{Store, packages};
 /// How long a server that somebody else runs may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a server that is started here may take: seconds, but machines may be busy.
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_secs(180);
 /// The same with an image that must be pulled first.
 const PULL: Duration = Duration::from_secs(300);
 /// A port that was free may be taken when the server wants it.
@@ -32,10 +32,12 @@ pub(super) struct Kind {
     pub(super) users: &'static [&'static str],
     /// The signal that ends it at once. Its data are thrown away, so it need not tidy up.
     pub(super) signal: &'static str,
-    /// Prepares a folder, and says how to serve from it.
-    pub(super) prepare: fn(&Site) -> Result<Command>,
-    /// Arguments of `docker run` for a server on this port of the loopback interface.
-    pub(super) container: fn(u16) -> Vec<String>,
+    /// Arguments of the server, wherever it comes from.
+    pub(super) settings: &'static [&'static str],
+    /// Serves from the folder it begins in, with `$PROGRAM` on `$PORT`, with the settings as its arguments.
+    pub(super) script: &'static str,
+    /// Options of `docker run`, and the image.
+    pub(super) container: &'static [&'static str],
     /// Its administrator's URL when it was started here.
     pub(super) url: fn(u16) -> String,
     /// Whether it lets us in.
@@ -44,20 +46,9 @@ pub(super) struct Kind {
     pub(super) create: fn(&str, &str) -> Result<Store>,
 }
 
-/// Where a private server may spread.
-pub(super) struct Site<'a> {
-    /// The program that was found.
-    pub(super) program: &'a Path,
-    /// An empty folder of its own.
-    pub(super) folder: &'a Path,
-    pub(super) port: u16,
-    pub(super) user: Option<&'a User>,
-}
-
 /// Somebody whom a server runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct User {
-    pub(super) name: String,
     pub(super) uid: u32,
     pub(super) gid: u32,
 }
@@ -131,9 +122,11 @@ impl Server {
         }
         if around.docker {
             return Self::started(kind, PULL, |port| {
+                let publish = format!("127.0.0.1:{port}:{}", kind.port);
                 let mut command = Command::new("docker");
-                command.args(["run", "--rm"]).args((kind.container)(port));
-                Ok((Process::start(command, None, "TERM", None)?, port))
+                command.args(["run", "--rm", "-p", &publish]);
+                command.args(kind.container).args(kind.settings);
+                Process::start(command, None, "TERM", None)
             });
         }
         if around.installs {
@@ -169,15 +162,13 @@ impl Server {
         };
         Self::started(kind, START, |port| {
             let folder = packages::folder(user.as_ref())?;
-            let site = Site {
-                program,
-                folder: folder.path(),
-                port,
-                user: user.as_ref(),
-            };
-            let command = (kind.prepare)(&site)?;
-            let process = Process::start(command, user.as_ref(), kind.signal, Some(folder))?;
-            Ok((process, port))
+            let mut command = Command::new("/bin/sh");
+            command
+                .args(["-c", kind.script, kind.name])
+                .args(kind.settings)
+                .env("PROGRAM", program)
+                .env("PORT", port.to_string());
+            Process::start(command, user.as_ref(), kind.signal, Some(folder))
         })
         .with_context(|| format!("starting {}", program.display()))
     }
@@ -185,14 +176,17 @@ impl Server {
     fn started(
         kind: &Kind,
         deadline: Duration,
-        start: impl Fn(u16) -> Result<(Process, u16)>,
+        start: impl Fn(u16) -> Result<Process>,
     ) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let (process, port) = start(free_port()?)?;
+            let port = free_port()?;
+            let process = start(port)?;
             let url = (kind.url)(port);
             let ready = until(deadline, || match (kind.ready)(&url) {
                 Err(error) if process.ended() => Err(error.context(Ended)),
+                // Somebody else's server was quicker to take the port.
+                Ok(()) if process.ended() => Err(anyhow!(Ended)),
                 other => other,
             });
             match ready {
@@ -215,6 +209,8 @@ impl Server {
 /// The server ended before it was ready.
 #[derive(Debug)]
 struct Ended;
+
+impl std::error::Error for Ended {}
 
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
