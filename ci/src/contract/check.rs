@@ -262,7 +262,7 @@ mod tests {
     /// Every file belongs to a step that some stack has; a renamed step leaves none behind.
     #[test]
     fn no_file_is_left_over() {
-        const OF_THE_RUN: [&str; 10] = [
+        const OF_THE_RUN: [&str; 11] = [
             "differences.toml",
             "metrics.client.txt",
             "metrics.grpc.txt",

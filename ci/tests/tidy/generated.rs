@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ci::origin::Origins;
-use ci::root;
 use ci::scenario::{Part, Parts};
 use ci::specimens::{self, Specimen};
+use ci::{house, root};
 
 use crate::none;
 
