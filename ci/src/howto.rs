@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::stacks::Stack;
-use crate::{files, generate, house, root};
+use crate::{files, generate, house, lock, root};
 
 /// One change to a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub fn follow(framework: &str) -> Result<PathBuf> {
     let path = folder.path().join("telemetry/HOWTO.md");
     let howto = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     apply(&changes(&howto)?, folder.path())?;
+    // The versions that ship, which other stacks have compiled.
+    fs::copy(lock::path(), folder.path().join("Cargo.lock"))?;
     let home = root().join("target/howto").join(framework);
     files::mirror(folder.path(), &home)?;
     Ok(home)
@@ -65,7 +67,10 @@ pub fn stack(folder: &Path) -> Result<Stack> {
 /// # Errors
 /// It does not build; the error holds the compiler's.
 pub fn build(folder: &Path, line: &mut dyn FnMut(&str)) -> Result<PathBuf> {
-    house::run(house::cargo(folder).arg("build"), line)?;
+    let mut cargo = house::cargo(folder);
+    // The profile of generated services: their dependencies, compiled so, are there already.
+    cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+    house::run(cargo.arg("build"), line)?;
     let name = crate::subject::package_name(folder)?;
     Ok(house::target()
         .join("debug")
