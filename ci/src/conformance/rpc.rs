@@ -79,7 +79,7 @@ mod tests {
             (Kind::Client, "NOT_FOUND", false),
             (Kind::Server, "INTERNAL", false),
         ] {
-            assert_eq!(complaints(kind, method, code, failed).len(), 1, "{code}");
+            assert!(!complaints(kind, method, code, failed).is_empty(), "{code}");
         }
     }
 

@@ -107,6 +107,7 @@ fn seams_read_only_variables_that_exist() {
         let pieces = pieces(&text);
         let loops: Vec<_> = pieces.iter().filter_map(loop_variable).collect();
         for name in pieces.iter().flat_map(variables) {
+            let name = name.strip_suffix(".size").unwrap_or(name);
             let known = BUILT_IN.contains(&name)
                 || set.contains(&name)
                 || loops.contains(&name)
