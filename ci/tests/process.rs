@@ -219,7 +219,7 @@ async fn what_keeps_it_from_starting_is_said_in_a_sentence() {
         (("PORT", "99999"), "99999 is not in 0..=65535"),
         (
             ("DATABASE_URL", "sqlite:/no/such/folder/shop.db"),
-            "the database at DATABASE_URL cannot be opened",
+            "the database at DATABASE_URL cannot be reached",
         ),
         (
             ("DATABASE_URL", "postgres://u:hunter2@h/d"),

@@ -176,6 +176,8 @@ fn environment(
             ("PORT", "0"),
             ("DEPLOYMENT_ENVIRONMENT", "development"),
             ("UPSTREAM_TIMEOUT", UPSTREAM_TIMEOUT),
+            // A busy machine must not look like a Redis that is away.
+            ("CACHE_TIMEOUT", "10s"),
             ("JOBS_BACKOFF", "0s"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),

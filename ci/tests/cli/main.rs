@@ -224,13 +224,17 @@ fn questions_are_answered_in_a_terminal() {
         terminal.wait_for("Web framework");
         terminal.enter("");
         terminal.wait_for("Database");
-        terminal.wait_for("none - products come from a built-in catalogue");
-        terminal.enter(terminal::DOWN);
+        terminal.wait_for("none - example data in memory");
+        terminal.enter(&terminal::DOWN.repeat(3));
         terminal.wait_for("Client for outgoing HTTP");
+        terminal.enter("");
+        terminal.wait_for("Extras");
+        terminal.enter(" ");
+        terminal.wait_for("Scope");
         terminal.enter("");
         let (status, screen) = terminal.finish();
         assert!(status.success(), "{screen}");
-        expect("axum-none-reqwest", &folder.path().join(NAME));
+        expect("axum-none-reqwest+redis", &folder.path().join(NAME));
     }
 }
 
@@ -244,7 +248,7 @@ fn new_refuses_what_is_no_question_before_it_writes_anything() {
         ),
         (
             vec!["-d", "database=oracle"],
-            "`database` cannot be `oracle`; allowed is one of `sqlite`, `none`",
+            "`database` cannot be `oracle`; allowed is one of `sqlite`, `postgres`, `mysql`, `none`",
         ),
         (
             vec!["-d", "project-name=x"],

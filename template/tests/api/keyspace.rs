@@ -32,8 +32,15 @@ impl Keyspace {
     }
 
     /// What the service is to be started with.
-    pub fn arguments(&self) -> [&str; 4] {
-        ["--redis-url", &self.url, "--cache-prefix", &self.prefix]
+    pub fn arguments(&self) -> [&str; 5] {
+        [
+            "--redis-url",
+            &self.url,
+            "--cache-prefix",
+            &self.prefix,
+            // A busy machine must not look like a Redis that is away.
+            "--cache-timeout=10s",
+        ]
     }
 
     pub async fn get(&self, key: &str) -> Option<String> {
