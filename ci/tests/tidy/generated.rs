@@ -89,6 +89,30 @@ fn the_readme_speaks_of_present_features() {
     none(complaints);
 }
 
+/// A service has one database; a default or a word of another is left over from it.
+#[test]
+fn prose_speaks_of_the_chosen_database_only() {
+    const MARKS: [(&str, [&str; 2]); 3] = [
+        ("sqlite", ["sqlite:", "SQLite"]),
+        ("postgres", ["postgres://", "TEST_POSTGRES_URL"]),
+        ("mysql", ["mysql://", "TEST_MYSQL_URL"]),
+    ];
+    let mut complaints = Vec::new();
+    for Specimen { stack, files, .. } in specimens::all().unwrap() {
+        for (path, content) in files.iter().filter(|(path, _)| is_prose(path)) {
+            let others = MARKS
+                .iter()
+                .filter(|(name, _)| !stack.has("database", name));
+            for mark in others.flat_map(|(_, marks)| marks) {
+                if contains(content, mark) {
+                    complaints.push(format!("{stack}: {} says `{mark}`", path.display()));
+                }
+            }
+        }
+    }
+    none(complaints);
+}
+
 /// cargo-generate copies a file whose tags fail at run time as it is, and reports success.
 #[test]
 fn nothing_of_liquid_is_left() {
