@@ -7,7 +7,7 @@ use apalis_core::task::task_id::TaskId;
 use apalis_postgres::PostgresStorage;
 use clap::Args;
 use sqlx::{
-    ConnectOptions as _, PgPool,
+    ConnectOptions as _, Executor as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -44,7 +44,12 @@ impl Queue {
         let pool = PgPoolOptions::new()
             // One for each worker, one to push, and one to spare.
             .max_connections(config.jobs.concurrency + 2)
-            .acquire_timeout(config.db.timeout);
+            .acquire_timeout(config.db.timeout)
+            // What the migrations of apalis find in place is no news, and would be logged.
+            .after_connect(|connection, _| {
+                let quiet = connection.execute("SET client_min_messages = warning");
+                Box::pin(async { quiet.await.map(drop) })
+            });
         let pool = pool.connect_with(options).await;
         Ok(Self {
             pool: pool.context("the queue in the database at DATABASE_URL cannot be opened")?,

@@ -1,5 +1,7 @@
 //! What all routes have in common: limits, errors and telemetry.
 
+use std::{future::poll_fn, pin::pin};
+
 use actix_web::{
     App, Error, Resource, Route,
     body::BoxBody,
@@ -9,6 +11,7 @@ use actix_web::{
     web::{self, JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig},
 };
 use telemetry::http_server::{TelemetryBody, TelemetryLayer};
+use tokio::runtime::Handle;
 
 use super::error;
 use crate::{config::Server, error::AppError};
@@ -17,6 +20,7 @@ use crate::{config::Server, error::AppError};
 pub(super) fn around(
     routes: fn(&mut ServiceConfig),
     server: &Server,
+    runtime: Handle,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -39,10 +43,28 @@ pub(super) fn around(
         .app_data(PathConfig::default().error_handler(|error, _| AppError::from(error).into()))
         .app_data(QueryConfig::default().error_handler(|error, _| AppError::from(error).into()))
         .wrap(from_fn(move |request, next: Next<BoxBody>| {
+            in_runtime(runtime.clone(), request, next)
+        }))
+        .wrap(from_fn(move |request, next: Next<BoxBody>| {
             error::in_time(request_timeout, request, next)
         }))
         .wrap(from_fn(error::unpanicked::<BoxBody>))
         .wrap(TelemetryLayer)
+}
+
+/// Runs handlers in the service's own runtime. Each worker of the framework has another, and with it would die the
+/// connections that a request opens for a pool that all share, under whoever uses them then.
+async fn in_runtime<B>(
+    runtime: Handle,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut response = pin!(next.call(request));
+    poll_fn(|context| {
+        let _entered = runtime.enter();
+        response.as_mut().poll(context)
+    })
+    .await
 }
 
 /// A path that answers methods other than `allowed` with 405.
@@ -72,7 +94,8 @@ mod tests {
             .try_get_matches_from(arguments)
             .expect("valid arguments");
         let server = Server::from_arg_matches(&matches).expect("valid settings");
-        let server = HttpServer::new(move || around(routes, &server))
+        let runtime = Handle::current();
+        let server = HttpServer::new(move || around(routes, &server, runtime.clone()))
             .workers(1)
             .bind("127.0.0.1:0")
             .expect("a free port");
@@ -143,5 +166,21 @@ mod tests {
         let refused = client.delete(&address).send().await.expect("an answer");
         assert_eq!(refused.status(), 405);
         assert_eq!(refused.headers()["allow"], "GET, HEAD");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn handlers_run_in_the_runtime_of_the_service() {
+        async fn flavor() -> String {
+            format!("{:?}", Handle::current().runtime_flavor())
+        }
+        fn routes(routes: &mut ServiceConfig) {
+            routes.route("/", get().to(flavor));
+        }
+        let (trace, address) = (Trace::new(), serve(routes, &[]).await);
+
+        let response = get_in(&trace, &address).await;
+
+        // That of a worker is a `CurrentThread`.
+        assert_eq!(response.text().await.expect("a body"), "MultiThread");
     }
 }

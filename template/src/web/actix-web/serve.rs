@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, dev::Server, http::KeepAlive, web::Data};
 use anyhow::Context as _;
-use tokio::{sync::mpsc, time};
+use tokio::{runtime::Handle, sync::mpsc, time};
 
 use super::{layers, routes};
 use crate::{
@@ -60,8 +60,9 @@ fn bind(
     alive: mpsc::Sender<()>,
 ) -> anyhow::Result<(Server, SocketAddr)> {
     let address = settings.address();
+    let runtime = Handle::current();
     let server = HttpServer::new(move || {
-        layers::around(routes, &settings)
+        layers::around(routes, &settings, runtime.clone())
             .app_data(state.clone())
             .app_data(alive.clone())
     });
