@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::generate::{generate, generate_member};
+use crate::house;
 use crate::origin::template;
-use crate::specimens::Specimen;
 use crate::stacks::{self, Stack};
-use crate::{generate, house};
 
 /// The lock file that ships.
 pub fn path() -> PathBuf {
@@ -32,7 +32,7 @@ pub fn superset(update: bool) -> Result<String> {
     )?;
     // A dependency hangs on one choice, or on two that meet: pairs are enough.
     for stack in stacks::pairwise()? {
-        generate::generate_member(&stack, &stack.package(), workspace)?;
+        generate_member(&stack, &stack.package(), workspace)?;
     }
     let lock = workspace.join("Cargo.lock");
     let present = path().exists() && !update;
@@ -69,9 +69,10 @@ fn without_members(lock: &str) -> String {
 /// Cargo adds or changes a version; the error names it.
 pub fn prove(stack: &Stack) -> Result<()> {
     let shipped = pins(&fs::read_to_string(path()).with_context(|| path().display().to_string())?);
-    let specimen = Specimen::new(stack)?;
-    resolve(specimen.project())?;
-    let own = pins(&fs::read_to_string(specimen.project().join("Cargo.lock"))?);
+    let folder = tempfile::tempdir()?;
+    let project = generate(stack, "shop", folder.path())?;
+    resolve(&project)?;
+    let own = pins(&fs::read_to_string(project.join("Cargo.lock"))?);
     let foreign: Vec<_> = own.difference(&shipped).map(String::as_str).collect();
     ensure!(
         foreign.is_empty(),

@@ -1,11 +1,12 @@
 //! Every stack, generated once in a process: what tidy tests and snapshots look at.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use anyhow::Result;
-use tempfile::TempDir;
 
 use crate::files;
 use crate::generate::generate;
@@ -20,12 +21,10 @@ pub struct Specimen {
     pub stack: Stack,
     /// Every file by its path in the project.
     pub files: BTreeMap<PathBuf, Vec<u8>>,
-    project: PathBuf,
-    _folder: TempDir,
 }
 
 impl Specimen {
-    /// Generates `stack` into a temporary folder, which goes when the specimen goes.
+    /// Generates `stack` and reads it.
     ///
     /// # Errors
     /// The generation fails.
@@ -35,19 +34,47 @@ impl Specimen {
         Ok(Self {
             stack: stack.clone(),
             files: files::read(&project)?,
-            project,
-            _folder: folder,
         })
     }
 
-    /// The project's folder.
-    pub fn project(&self) -> &Path {
-        &self.project
+    /// One of each of these stacks, in their order, made on all cores.
+    ///
+    /// # Errors
+    /// A generation fails.
+    pub fn of(stacks: &[Stack]) -> Result<Vec<Self>> {
+        in_memory();
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = stacks.len().div_ceil(threads).max(1);
+        thread::scope(|scope| {
+            let shares: Vec<_> = stacks
+                .chunks(share)
+                .map(|share| scope.spawn(move || share.iter().map(Self::new).collect()))
+                .collect();
+            let made = shares.into_iter().map(|share| {
+                let made: Result<Vec<Self>> = share.join().expect("a generation does not panic");
+                made
+            });
+            Ok(made
+                .collect::<Result<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+                .collect())
+        })
     }
 
     /// The text of the file at `path`, `None` if there is none or it is no text.
     pub fn text(&self, path: &str) -> Option<&str> {
         std::str::from_utf8(self.files.get(Path::new(path))?).ok()
+    }
+}
+
+/// Makes temporary folders where the system keeps files in memory, if it does: some disks take three times as long for
+/// thousands of files that come and go.
+fn in_memory() {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        // It was done before.
+        let _ = tempfile::env::override_temp_dir(memory);
     }
 }
 
@@ -57,13 +84,7 @@ impl Specimen {
 /// A generation fails.
 pub fn all() -> Result<&'static [Specimen]> {
     static SPECIMENS: OnceLock<Vec<Specimen>> = OnceLock::new();
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(specimens) = SPECIMENS.get() {
-        return Ok(specimens);
-    }
-    let specimens = of(&stacks::all()?)?;
-    Ok(SPECIMENS.get_or_init(|| specimens))
+    once(&SPECIMENS, stacks::all)
 }
 
 /// The stacks that are telemetry only.
@@ -72,13 +93,18 @@ pub fn all() -> Result<&'static [Specimen]> {
 /// A generation fails.
 pub fn telemetry_only() -> Result<&'static [Specimen]> {
     static SPECIMENS: OnceLock<Vec<Specimen>> = OnceLock::new();
-    if let Some(specimens) = SPECIMENS.get() {
-        return Ok(specimens);
-    }
-    let specimens = of(&stacks::telemetry_only()?)?;
-    Ok(SPECIMENS.get_or_init(|| specimens))
+    once(&SPECIMENS, stacks::telemetry_only)
 }
 
-fn of(stacks: &[Stack]) -> Result<Vec<Specimen>> {
-    stacks.iter().map(Specimen::new).collect()
+fn once(
+    specimens: &'static OnceLock<Vec<Specimen>>,
+    stacks: fn() -> Result<Vec<Stack>>,
+) -> Result<&'static [Specimen]> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if specimens.get().is_none() {
+        // Nobody else can: it is our turn.
+        let _ = specimens.set(Specimen::of(&stacks()?)?);
+    }
+    Ok(specimens.get().map_or(&[], Vec::as_slice))
 }

@@ -12,9 +12,8 @@ use similar::TextDiff;
 fn every_pair_of_choices_is_as_its_snapshot() {
     let origins = Origins::read().unwrap();
     let mut report = String::new();
-    for stack in snapshot::stacks().unwrap() {
-        let specimen = Specimen::new(&stack).unwrap();
-        let path = snapshot::path(&stack);
+    for specimen in Specimen::of(&snapshot::stacks().unwrap()).unwrap() {
+        let path = snapshot::path(&specimen.stack);
         let reviewed = fs::read_to_string(&path).unwrap_or_default();
         let generated = snapshot::render(&specimen, &origins).unwrap();
         if reviewed != generated {

@@ -140,8 +140,7 @@ fn actix_web_opentelemetry_issue_165_one_opentelemetry_in_the_graph() {
 #[test]
 fn every_dependency_is_used() {
     let mut unused = Vec::new();
-    for stack in stacks::pairwise().unwrap() {
-        let specimen = &Specimen::new(&stack).unwrap();
+    for specimen in &Specimen::of(&stacks::pairwise().unwrap()).unwrap() {
         for package in ["", "telemetry/"] {
             let manifest: toml::Table =
                 toml::from_str(specimen.text(&format!("{package}Cargo.toml")).unwrap()).unwrap();

@@ -38,9 +38,8 @@ fn snapshots() -> Result<()> {
     fs::create_dir_all(&folder)?;
     let origins = Origins::read()?;
     let mut wanted = Vec::new();
-    for stack in snapshot::stacks()? {
-        let specimen = Specimen::new(&stack)?;
-        let path = snapshot::path(&stack);
+    for specimen in Specimen::of(&snapshot::stacks()?)? {
+        let path = snapshot::path(&specimen.stack);
         fs::write(&path, snapshot::render(&specimen, &origins)?)?;
         wanted.push(path);
     }

@@ -129,7 +129,9 @@ fn answers_on_the_command_line_give_that_stack() {
 #[test]
 fn the_birth_certificate_makes_the_same_service_again() {
     let first = Specimen::new(&"axum-none-reqwest".parse().unwrap()).unwrap();
-    let certificate = first.project().join(".template.toml");
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = folder.path().join(".template.toml");
+    fs::write(&certificate, first.text(".template.toml").unwrap()).unwrap();
     for program in programs() {
         let folder = tempfile::tempdir().unwrap();
         let output = program.run(

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ci::origin::Origins;
+use ci::root;
 use ci::scenario::{Part, Parts};
 use ci::specimens::{self, Specimen};
-use ci::{house, root};
 
 use crate::none;
 
@@ -204,9 +204,7 @@ fn nothing_of_the_maintainers_side_is_there() {
 }
 
 fn contains(content: &[u8], text: &str) -> bool {
-    content
-        .windows(text.len())
-        .any(|window| window == text.as_bytes())
+    String::from_utf8_lossy(content).contains(text)
 }
 
 /// Formatted as generated: older versions of cargo-generate do not run rustfmt, and `--no-fmt` exists. Each text once, in
@@ -214,7 +212,7 @@ fn contains(content: &[u8], text: &str) -> bool {
 #[test]
 fn every_stack_is_formatted() {
     let mut texts: BTreeMap<&[u8], String> = BTreeMap::new();
-    for Specimen { stack, files, .. } in specimens::all().unwrap() {
+    for Specimen { stack, files, .. } in everything() {
         for (path, content) in files {
             // What a program wrote is as that program writes.
             let by_hand = !path.iter().any(|folder| folder == "generated");
@@ -288,8 +286,5 @@ fn telemetry_only_is_one_folder() {
         let outside: Vec<_> = outside.map(|path| path.display().to_string()).collect();
         assert_eq!(outside, [".template.toml"], "{}", specimen.stack);
         assert!(specimen.text("telemetry/HOWTO.md").is_some());
-        let mut cargo = house::cargo(&specimen.project().join("telemetry"));
-        let format = cargo.args(["fmt", "--check", "--", "--color", "never"]);
-        house::run(format, &mut |_| ()).unwrap();
     }
 }
