@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -92,23 +93,39 @@ pub async fn send(address: SocketAddr, request: &Request) -> anyhow::Result<Answ
         .with_context(|| format!("{} {}", request.method, request.target))
 }
 
-/// Sends a request and hangs up as soon as `reached` completes.
+/// Sends a request, hangs up as soon as `reached` completes, and returns when the service has noticed.
 ///
 /// # Errors
-/// When the service answers before that, or `reached` fails.
+/// When the service answers all the same, keeps the connection, or `reached` fails.
 pub async fn abandon(
     address: SocketAddr,
     request: &Request,
     reached: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let mut sender = connect(address).await?;
-    tokio::select! {
-        answer = sender.send_request(request.build(address)?) => {
-            bail!("{} {} was answered ({}) before it could be cancelled", request.method, request.target,
-                answer.map_or_else(|error| error.to_string(), |answer| answer.status().to_string()))
+    let stream = TcpStream::connect(address).await?.into_std()?;
+    let hang_up = stream.try_clone()?;
+    let mut sender = over(TcpStream::from_std(stream)?).await?;
+    let mut answer = pin!(sender.send_request(request.build(address)?));
+    let answer = tokio::select! {
+        early = &mut answer => early,
+        reached = reached => {
+            reached?;
+            hang_up.shutdown(Shutdown::Write)?;
+            // The service closes the connection in its turn, and nothing comes back.
+            let Ok(answer) = timeout(DEADLINE, answer).await else {
+                bail!("the service kept a connection whose client had hung up");
+            };
+            answer
         }
-        // Returning drops the request and with it the connection.
-        reached = reached => reached,
+    };
+    match answer {
+        Ok(answer) => bail!(
+            "{} {} was answered with {}",
+            request.method,
+            request.target,
+            answer.status()
+        ),
+        Err(_closed) => Ok(()),
     }
 }
 
@@ -170,9 +187,11 @@ impl Request {
 
 /// A connection of its own; it closes when the sender is dropped.
 async fn connect(address: SocketAddr) -> anyhow::Result<http1::SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(address)
-        .await
-        .context("connecting to the service")?;
+    let stream = TcpStream::connect(address);
+    over(stream.await.context("connecting to the service")?).await
+}
+
+async fn over(stream: TcpStream) -> anyhow::Result<http1::SendRequest<Full<Bytes>>> {
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Its errors reach the request that suffers from them.
     tokio::spawn(connection);

@@ -67,10 +67,7 @@ pub fn stack(folder: &Path) -> Result<Stack> {
 /// # Errors
 /// It does not build; the error holds the compiler's.
 pub fn build(folder: &Path, line: &mut dyn FnMut(&str)) -> Result<PathBuf> {
-    let mut cargo = house::cargo(folder);
-    // The profile of generated services: their dependencies, compiled so, are there already.
-    cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
-    house::run(cargo.arg("build"), line)?;
+    house::run(house::cargo(folder).arg("build"), line)?;
     let name = crate::subject::package_name(folder)?;
     Ok(house::target()
         .join("debug")
