@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod client;
+pub mod collector;
 pub mod commands;
 pub mod conformance;
 pub mod contract;

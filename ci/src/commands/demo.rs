@@ -8,13 +8,16 @@ use anyhow::Result;
 use crate::demo::{Clock, Story};
 use crate::progress::Progress;
 use crate::stacks::{self, Stack};
-use crate::{contract, house, subject};
+use crate::{collector, contract, house, subject};
 
 /// Generate a service, run it, and show the telemetry it sends.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A stack by name [default: the default stack].
     stack: Option<Stack>,
+    /// Send the telemetry through another project's collector: Rotel, which PyPI has.
+    #[arg(long)]
+    collector: bool,
     /// Also show what each rule of the semantic conventions saw.
     #[arg(long)]
     rules: bool,
@@ -43,12 +46,18 @@ pub fn run(args: Args) -> Result<ExitCode> {
     })?;
     clock.built = begun.elapsed();
 
+    if args.collector {
+        progress.step("installing the collector");
+    }
+    let collector = args.collector.then(collector::install).transpose()?;
+
     progress.step("running the scenario");
     let begun = Instant::now();
     let runtime = tokio::runtime::Runtime::new()?;
-    let recordings = runtime.block_on(contract::record_all(&binary, &stack, |step| {
-        progress.detail(step.name)
-    }))?;
+    let recordings = contract::record_all(&binary, &stack, collector.as_deref(), |step| {
+        progress.detail(step.name);
+    });
+    let recordings = runtime.block_on(recordings)?;
     clock.ran = begun.elapsed();
     let report = contract::judge(&stack, &recordings)?;
     drop(progress);

@@ -135,16 +135,18 @@ fn record_stack(
 ) -> anyhow::Result<Vec<Recording>> {
     let binary = subject::build(project, target_dir, &mut |_| {})?;
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(record_all(&binary, stack, |_| {}))
+    runtime.block_on(record_all(&binary, stack, None, |_| {}))
 }
 
-/// The whole scenario over gRPC, then the short one over HTTP, each with empty databases.
+/// The whole scenario over gRPC, then the short one over HTTP, each with empty databases. The telemetry goes straight to our
+/// receiver, or through the program of a `collector`.
 ///
 /// # Errors
 /// As for [`record`], and when there is no server for the databases.
 pub async fn record_all(
     binary: &Path,
     stack: &Stack,
+    collector: Option<&Path>,
     mut progress: impl FnMut(&Step),
 ) -> anyhow::Result<Vec<Recording>> {
     let mut recordings = Vec::new();
@@ -158,6 +160,7 @@ pub async fn record_all(
             parts: Parts::of(stack),
             transport,
             short,
+            collector: collector.map(Path::to_owned),
             stores: fresh.as_ref().map(Fresh::environment).unwrap_or_default(),
         };
         let recording = record(&plan, &mut progress).await;

@@ -11,6 +11,7 @@ use anyhow::{Context as _, ensure};
 use super::run::{DEADLINE, Run};
 use super::{Outcome, Part, Parts, SECRET, Step, steps};
 use crate::client::Answer;
+use crate::collector::Collector;
 use crate::peer::Peer;
 use crate::receiver::{Received, Receiver};
 use crate::service::{Ended, Service};
@@ -42,6 +43,8 @@ pub struct Plan {
     pub transport: Transport,
     /// Only the steps that are marked short.
     pub short: bool,
+    /// The program of a collector to send through, instead of straight to our receiver.
+    pub collector: Option<PathBuf>,
     /// Where its servers are: `DATABASE_URL`, `REDIS_URL`.
     pub stores: BTreeMap<String, String>,
 }
@@ -86,7 +89,18 @@ pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Res
     let receiver = Receiver::start().await?;
     let upstream = Upstream::start().await?;
     let peer = Peer::start().await?;
-    let environment = environment(plan, &receiver, &upstream, &peer);
+    let receiving = receiver.grpc_endpoint();
+    let collector = match &plan.collector {
+        Some(program) => Some(Collector::start(program, &receiving).await?),
+        None => None,
+    };
+    let endpoint = match (&collector, plan.transport) {
+        (None, Transport::Grpc) => receiving,
+        (None, Transport::Http) => receiver.http_endpoint(),
+        (Some(collector), Transport::Grpc) => collector.grpc_endpoint(),
+        (Some(collector), Transport::Http) => collector.http_endpoint(),
+    };
+    let environment = environment(plan, endpoint, &upstream, &peer);
     let service = Service::start(&plan.binary, &environment).await?;
     let mut run = Run::new(&service, upstream, peer);
     if plan.parts.has(Part::Grpc) {
@@ -144,7 +158,10 @@ pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Res
         ended.code,
         ended.lines[ended.lines.len().saturating_sub(10)..].join("\n"),
     );
-    // The exporter waits for our answers before the process ends, so nothing is on its way any more.
+    // The exporter waits for answers before the process ends, so nothing is on its way any more but through a collector.
+    if let Some(collector) = collector {
+        collector.finish().await?;
+    }
     Ok(Recording {
         parts: plan.parts.clone(),
         transport: plan.transport,
@@ -161,13 +178,13 @@ pub async fn record(plan: &Plan, mut progress: impl FnMut(&Step)) -> anyhow::Res
 
 fn environment(
     plan: &Plan,
-    receiver: &Receiver,
+    endpoint: String,
     upstream: &Upstream,
     peer: &Peer,
 ) -> BTreeMap<String, String> {
-    let (protocol, endpoint, interval) = match plan.transport {
-        Transport::Grpc => ("grpc", receiver.grpc_endpoint(), ONLY_AT_THE_END),
-        Transport::Http => ("http/protobuf", receiver.http_endpoint(), "200"),
+    let (protocol, interval) = match plan.transport {
+        Transport::Grpc => ("grpc", ONLY_AT_THE_END),
+        Transport::Http => ("http/protobuf", "200"),
     };
     let upstream = upstream.address();
     let mut env = BTreeMap::from(
