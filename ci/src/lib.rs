@@ -28,6 +28,7 @@ pub mod stacks;
 pub mod subject;
 pub mod table;
 pub mod together;
+pub mod tour;
 pub mod upstream;
 pub mod waterfall;
 

@@ -111,6 +111,12 @@ impl Span {
         self.attributes.get(key).and_then(Value::as_str)
     }
 
+    /// The service's name, empty when the resource has none.
+    pub fn service(&self) -> &str {
+        let name = self.resource.attributes.get("service.name");
+        name.and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Whether the parent is in another process (flags bits 8 and 9 of the OTLP span).
     pub fn has_remote_parent(&self) -> bool {
         self.flags & 0x300 == 0x300

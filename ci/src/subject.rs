@@ -1,4 +1,4 @@
-//! The service that is judged: a copy of a generated project with the scenario's faults in it, built.
+//! The service that is judged: a copy of a generated project with something planted in it, built.
 
 use std::path::{Path, PathBuf};
 
@@ -6,15 +6,28 @@ use anyhow::Context as _;
 
 use crate::{faults, files, house};
 
-/// Copies `project`, plants the faults, builds the copy into `target_dir` and returns the path of the binary. The copy
+/// [`build_with`] the scenario's faults.
+///
+/// # Errors
+/// As for that.
+pub fn build(
+    project: &Path,
+    target_dir: &Path,
+    line: &mut dyn FnMut(&str),
+) -> anyhow::Result<PathBuf> {
+    build_with(project, target_dir, faults::plant, line)
+}
+
+/// Copies `project`, lets `plant` change the copy, builds the copy into `target_dir` and returns the path of the binary. The copy
 /// lies in `target_dir` too, at the same place each time, so that a second build has little to do. `line` sees what
 /// Cargo says, as it comes.
 ///
 /// # Errors
 /// When the copy cannot be written or patched, or does not build; the error holds the compiler's.
-pub fn build(
+pub fn build_with(
     project: &Path,
     target_dir: &Path,
+    plant: impl FnOnce(&Path) -> anyhow::Result<()>,
     line: &mut dyn FnMut(&str),
 ) -> anyhow::Result<PathBuf> {
     let name = package_name(project)?;
@@ -22,7 +35,7 @@ pub fn build(
     let patched = tempfile::tempdir()?;
     files::mirror(project, patched.path())
         .with_context(|| format!("copying {}", project.display()))?;
-    faults::plant(patched.path())?;
+    plant(patched.path())?;
     let copy = target_dir.join("subjects").join(&name);
     files::mirror(patched.path(), &copy).with_context(|| format!("writing {}", copy.display()))?;
 

@@ -9,8 +9,10 @@ use crate::signals::{Kind, Span, Status, Value};
 
 /// Columns of a line.
 pub const WIDTH: usize = 98;
+/// Of the names, and of the bars beside them, together. A deep tree takes from the bars.
 const NAME: usize = 40;
 const BAR: usize = 36;
+const DEEPEST: usize = 58;
 
 /// One trace. `title` says what was asked and answered.
 pub fn waterfall(title: &str, spans: &[&Span]) -> String {
@@ -21,8 +23,10 @@ pub fn waterfall(title: &str, spans: &[&Span]) -> String {
     )];
     lines.extend(spans.first().map(|first| identity(&first.trace_id, spans)));
     let scale = Scale::of(spans);
+    let first = spans.first().map(|span| span.service());
+    let one_service = spans.iter().all(|span| Some(span.service()) == first);
     for root in trees(spans) {
-        draw(&root, "", "", &scale, &mut lines);
+        draw(&root, "", "", &scale, one_service, &mut lines);
     }
     lines.join("\n")
 }
@@ -47,7 +51,14 @@ fn identity(trace_id: &str, spans: &[&Span]) -> String {
 }
 
 /// `lead` is drawn before this span's name, `below` before all that comes under it.
-fn draw(node: &Node<'_>, lead: &str, below: &str, scale: &Scale, lines: &mut Vec<String>) {
+fn draw(
+    node: &Node<'_>,
+    lead: &str,
+    below: &str,
+    scale: &Scale,
+    one_service: bool,
+    lines: &mut Vec<String>,
+) {
     let span = node.span;
     let failed = matches!(span.status, Status::Error(_));
     let style = if failed {
@@ -58,13 +69,21 @@ fn draw(node: &Node<'_>, lead: &str, below: &str, scale: &Scale, lines: &mut Vec
     let name = format!("  {lead}{}", style.clone().bold().apply_to(&span.name));
     lines.push(format!(
         "{} {} {:>9} {}",
-        pad_str(&name, NAME, console::Alignment::Left, Some("…")),
+        pad_str(
+            &name,
+            NAME + BAR - scale.bar,
+            console::Alignment::Left,
+            Some("…")
+        ),
         style.apply_to(scale.bar(span)),
         duration(Duration::from_nanos(span.end.saturating_sub(span.start))),
         dim().apply_to(span.kind.to_string().to_lowercase()),
     ));
     let gutter = if node.children.is_empty() { "" } else { "│ " };
-    for detail in details(span) {
+    // Where a request comes in, since the rest below it is of the same service.
+    let named =
+        (!one_service && span.kind == Kind::Server).then(|| format!("in {}", span.service()));
+    for detail in named.into_iter().chain(details(span)) {
         let line = format!("  {below}{gutter}  {detail}");
         lines.push(dim().apply_to(truncate_str(&line, WIDTH, "…")).to_string());
     }
@@ -80,6 +99,7 @@ fn draw(node: &Node<'_>, lead: &str, below: &str, scale: &Scale, lines: &mut Vec
             &format!("{below}{branch}"),
             &format!("{below}{rail}"),
             scale,
+            one_service,
             lines,
         );
     }
@@ -144,6 +164,8 @@ fn one_line(text: &str) -> String {
 struct Scale {
     start: u64,
     length: f64,
+    /// Columns.
+    bar: usize,
 }
 
 impl Scale {
@@ -154,17 +176,26 @@ impl Scale {
             .min()
             .unwrap_or_default();
         let end = spans.iter().map(|span| span.end).max().unwrap_or_default();
+        let walk = trees(spans);
+        let longest = walk
+            .iter()
+            .flat_map(Node::walk)
+            .map(|(depth, span)| 2 + 3 * depth + measure_text_width(&span.name))
+            .max();
+        let names = longest.unwrap_or_default().clamp(NAME, DEEPEST);
         Self {
             start,
             length: (end.saturating_sub(start)).max(1) as f64,
+            bar: NAME + BAR - names,
         }
     }
 
     /// Eighths of a column, so that short spans keep their proportion; never less than one eighth.
     fn bar(&self, span: &Span) -> String {
         const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-        let column = |time: u64| time.saturating_sub(self.start) as f64 / self.length * BAR as f64;
-        let offset = (column(span.start).floor() as usize).min(BAR - 1);
+        let column =
+            |time: u64| time.saturating_sub(self.start) as f64 / self.length * self.bar as f64;
+        let offset = (column(span.start).floor() as usize).min(self.bar - 1);
         let eighths = ((column(span.end) - offset as f64) * 8.0).round().max(1.0) as usize;
         let bar = format!(
             "{}{}{}",
@@ -172,7 +203,7 @@ impl Scale {
             "█".repeat(eighths / 8),
             EIGHTHS[eighths % 8]
         );
-        pad_str(&bar, BAR, console::Alignment::Left, None).into_owned()
+        pad_str(&bar, self.bar, console::Alignment::Left, None).into_owned()
     }
 }
 

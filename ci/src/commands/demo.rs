@@ -8,7 +8,8 @@ use anyhow::Result;
 use crate::demo::{Clock, Story};
 use crate::progress::Progress;
 use crate::stacks::{self, Stack};
-use crate::{collector, contract, house, subject};
+use crate::waterfall::waterfall;
+use crate::{collector, contract, house, subject, tour};
 
 /// Generate a service, run it, and show the telemetry it sends.
 #[derive(Debug, clap::Args)]
@@ -18,6 +19,9 @@ pub struct Args {
     /// Send the telemetry through another project's collector: Rotel, which PyPI has.
     #[arg(long)]
     collector: bool,
+    /// Show one request's way through two services instead: one trace, with everything in it.
+    #[arg(long, conflicts_with_all = ["stack", "collector", "rules", "json"])]
+    tour: bool,
     /// Also show what each rule of the semantic conventions saw.
     #[arg(long)]
     rules: bool,
@@ -30,6 +34,9 @@ pub struct Args {
 /// The service cannot be generated, built or run, or answers otherwise than the scenario says. Telemetry that is not
 /// as it should be is no error: it is reported, and the exit code is 1.
 pub fn run(args: Args) -> Result<ExitCode> {
+    if args.tour {
+        return guide();
+    }
     let stack = args.stack.map_or_else(stacks::default, Ok)?;
     let progress = Progress::new();
     let mut clock = Clock::default();
@@ -78,5 +85,26 @@ pub fn run(args: Args) -> Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+fn guide() -> Result<ExitCode> {
+    let progress = Progress::new();
+    progress.step("building two services");
+    let binaries = tour::build(&mut |line| progress.detail(line))?;
+    progress.step("asking for GET /users/1");
+    let runtime = tokio::runtime::Runtime::new()?;
+    let tour = runtime.block_on(tour::run(&binaries))?;
+    drop(progress);
+    println!("{}\n", waterfall("GET /users/1 → 200", &tour.spans()));
+    Ok(match tour.difference() {
+        None => {
+            println!("✓ one trace through two services, nothing else");
+            ExitCode::SUCCESS
+        }
+        Some(difference) => {
+            println!("✗ it is not what it must be\n{difference}");
+            ExitCode::FAILURE
+        }
     })
 }

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use ci::{files, origin, root};
+use ci::generate::generate;
+use ci::{files, origin, root, tour};
 
 /// A text file of the checkout, by its path from the root.
 fn read(path: &str) -> String {
@@ -53,4 +54,11 @@ fn the_template_version_is_that_of_the_workspace() {
         certificate.contains(&line),
         "template/.template.toml.liquid lacks `{line}`"
     );
+}
+
+#[test]
+fn the_tour_has_its_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = generate(&tour::FIRST.parse().unwrap(), "first", folder.path()).unwrap();
+    tour::plant(&project).unwrap();
 }

@@ -1,13 +1,15 @@
-//! Context that leaves with a call, and to whom baggage may be sent.
+//! Context that leaves with a call, and to whom the session and baggage may be sent.
 //!
-//! `traceparent` always leaves. Baggage may hold what is nobody else's business (the session, say), so it leaves only to
-//! the hosts in `TELEMETRY_TRUSTED_HOSTS`.
+//! `traceparent` always leaves. The session and what else is in the baggage may be nobody else's business, so they leave
+//! only to the hosts in `TELEMETRY_TRUSTED_HOSTS`.
 
 use std::env;
 
 use http::{HeaderMap, HeaderValue};
 use opentelemetry::{Context, global};
 use opentelemetry_http::HeaderInjector;
+
+use crate::session::{SESSION_HEADER, SessionId};
 
 /// Names of hosts. One that begins with a dot stands for all hosts below it: `.example.com` for `api.example.com`, but
 /// not for `example.com`.
@@ -41,13 +43,18 @@ impl TrustedHosts {
     }
 }
 
-/// Writes `context` into the headers of a call; its baggage only for a host that is trusted.
+/// Writes `context` into the headers of a call; its session and baggage only for a host that is trusted.
 pub(crate) fn inject(context: &Context, headers: &mut HeaderMap, trusted: bool) {
     global::get_text_map_propagator(|propagator| {
         propagator.inject_context(context, &mut HeaderInjector(headers));
     });
     if !trusted {
         headers.remove("baggage");
+    } else if let Some(session) = context.get::<SessionId>()
+        && let Ok(session) = HeaderValue::from_str(session.as_str())
+    {
+        // In the baggage it would be anyone's claim: whoever is called believes this header.
+        headers.insert(SESSION_HEADER, session);
     }
     // A header without entries is better not sent: <https://www.w3.org/TR/trace-context-2/#tracestate-header>.
     if headers.get("tracestate").is_some_and(HeaderValue::is_empty) {

@@ -6,6 +6,7 @@ use opentelemetry::{
 };
 
 use super::rig::{Rig, get, server};
+use crate::SessionId;
 
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 
@@ -14,7 +15,8 @@ async fn sent(trusted: &str) -> (String, Rig) {
     let (rig, (address, mut heads)) = (Rig::trusting(trusted), server(&[NO_CONTENT]).await);
     let context = Context::new()
         .with_span(rig.tracers.tracer("test").start("parent"))
-        .with_baggage([KeyValue::new("session.id", "s-1")]);
+        .with_value(SessionId::parse("s-1").expect("an id"))
+        .with_baggage([KeyValue::new("tenant", "t-1")]);
     let mut request = get(&format!("http://{address}/"));
     let own = HeaderValue::from_static("own=1");
     request.headers_mut().insert("baggage", own);
@@ -24,7 +26,7 @@ async fn sent(trusted: &str) -> (String, Rig) {
 }
 
 #[tokio::test]
-async fn the_trace_always_leaves_and_baggage_to_nobody() {
+async fn the_trace_always_leaves_and_all_else_to_nobody() {
     let (head, rig) = sent("localhost,.0.0.1.example").await;
     let span = &rig.spans()[0];
     let expected = format!(
@@ -33,13 +35,17 @@ async fn the_trace_always_leaves_and_baggage_to_nobody() {
         span.span_context.span_id()
     );
     assert!(head.contains(&expected), "{head}");
-    assert!(!head.contains("baggage"), "{head}");
+    assert!(
+        !head.contains("baggage") && !head.contains("s-1"),
+        "{head}"
+    );
 }
 
 #[tokio::test]
-async fn baggage_leaves_to_trusted_hosts() {
+async fn session_and_baggage_leave_to_trusted_hosts() {
     let (head, _rig) = sent("localhost, 127.0.0.1").await;
-    assert!(head.contains("baggage: session.id=s-1"), "{head}");
+    assert!(head.contains("baggage: tenant=t-1"), "{head}");
+    assert!(head.contains("x-session-id: s-1"), "{head}");
 }
 
 #[tokio::test]
