@@ -35,10 +35,7 @@ async fn the_trace_always_leaves_and_all_else_to_nobody() {
         span.span_context.span_id()
     );
     assert!(head.contains(&expected), "{head}");
-    assert!(
-        !head.contains("baggage") && !head.contains("s-1"),
-        "{head}"
-    );
+    assert!(!head.contains("baggage") && !head.contains("s-1"), "{head}");
 }
 
 #[tokio::test]
