@@ -5,7 +5,7 @@
 
 use std::env;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use opentelemetry::{Context, global};
 use opentelemetry_http::HeaderInjector;
 
@@ -41,17 +41,17 @@ impl TrustedHosts {
     }
 }
 
-/// Writes `context` into the headers of a call; its baggage only for a host that is trusted.
+/// Writes `context` into the headers of a call, in place of what was there; its baggage only for a host that is trusted.
 pub(crate) fn inject(context: &Context, headers: &mut HeaderMap, trusted: bool) {
     global::get_text_map_propagator(|propagator| {
+        // Those too that `context` has nothing for: a foreign `tracestate` beside our `traceparent` would be a lie.
+        for name in propagator.fields() {
+            headers.remove(name);
+        }
         propagator.inject_context(context, &mut HeaderInjector(headers));
     });
     if !trusted {
         headers.remove("baggage");
-    }
-    // A header without entries is better not sent: <https://www.w3.org/TR/trace-context-2/#tracestate-header>.
-    if headers.get("tracestate").is_some_and(HeaderValue::is_empty) {
-        headers.remove("tracestate");
     }
 }
 
