@@ -236,9 +236,7 @@ mod tests {
     async fn the_span_of_a_streamed_response_lasts_as_long_as_its_body() {
         let trace = Trace::new();
         let answer = answer(&trace).await;
-        let traceresponse = Carrier(answer.headers())
-            .get("traceresponse")
-            .map(str::len);
+        let traceresponse = Carrier(answer.headers()).get("traceresponse").map(str::len);
         assert_eq!(traceresponse, Some(55));
 
         let mut body = Box::pin(answer.into_body());
