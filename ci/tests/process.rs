@@ -9,6 +9,7 @@ use std::time::Duration;
 use ci::client::{self, Answer, Request};
 use ci::receiver::Receiver;
 use ci::service::{Ended, Service};
+use ci::signals::Kind;
 
 use ci::{house, stacks, subject};
 
@@ -148,6 +149,63 @@ async fn disabled_telemetry_leaves_a_service_that_works_and_exports_nothing() {
         stop(service).await;
     }
     assert_eq!(receiver.store().snapshot().exports, [0, 0]);
+}
+
+#[tokio::test]
+async fn a_public_edge_begins_a_trace_that_is_linked_to_the_caller_s() {
+    let receiver = Receiver::start().await.unwrap();
+    let (theirs, caller) = ("5".repeat(32), "6".repeat(16));
+    let request = Request {
+        method: "GET",
+        target: "/users/1",
+        headers: vec![
+            ("traceparent", format!("00-{theirs}-{caller}-00")),
+            ("tracestate", "vendor=1".to_owned()),
+            ("x-session-id", "s-1".to_owned()),
+        ],
+        body: Vec::new(),
+    };
+    let service = start(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.grpc_endpoint()),
+        ("TELEMETRY_INBOUND_CONTEXT", "link"),
+    ])
+    .await
+    .unwrap();
+    let answer = client::send(service.address(), &request).await.unwrap();
+    let ours = answer.trace_id().unwrap().to_owned();
+    stop(service).await;
+
+    assert_ne!(ours, theirs);
+    let spans = receiver.store().snapshot().spans;
+    let servers: Vec<_> = spans.iter().filter(|s| s.kind == Kind::Server).collect();
+    let [server] = &*servers else {
+        panic!("{spans:#?}");
+    };
+    // The caller did not sample, and could not choose that for us.
+    assert_eq!((&server.trace_id, &server.parent), (&ours, &None));
+    assert_eq!(server.trace_state, "");
+    assert_eq!(server.string("session.id"), Some("s-1"));
+    let links: Vec<_> = server
+        .links
+        .iter()
+        .map(|link| (&link.trace_id, &link.span_id))
+        .collect();
+    assert_eq!(links, [(&theirs, &caller)]);
+}
+
+#[tokio::test]
+async fn a_rule_for_callers_that_is_not_understood_is_warned_about() {
+    let receiver = Receiver::start().await.unwrap();
+    let service = start(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.grpc_endpoint()),
+        ("TELEMETRY_INBOUND_CONTEXT", "distrust"),
+    ])
+    .await
+    .unwrap();
+    let ended = stop(service).await;
+    assert_eq!(warnings(&ended.lines), 1, "{:#?}", ended.lines);
+    let said = "TELEMETRY_INBOUND_CONTEXT=\\\"distrust\\\" is not understood and ignored; allowed: continue, link";
+    assert!(ended.lines.iter().any(|line| line.contains(said)));
 }
 
 /// <https://github.com/davidB/tracing-opentelemetry-instrumentation-sdk/issues/148>

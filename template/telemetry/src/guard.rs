@@ -122,8 +122,9 @@ pub(crate) fn start(
         global::set_meter_provider(metrics.clone());
     }
     if pipeline.records() {
-        global::set_text_map_propagator(propagation::from_settings(settings));
+        global::set_text_map_propagator(propagation::of(&settings.propagators));
     }
+    settings.inbound.apply();
     exception::use_signal(settings.exceptions);
     PIPELINE.get_or_init(|| pipeline);
     Ok(())

@@ -1,6 +1,6 @@
 //! What the environment says of telemetry, understood once.
 
-use crate::env::Env;
+use crate::{env::Env, propagation::InboundContext};
 
 /// What is selected for each signal when its `OTEL_*_EXPORTER` is unset.
 const DEFAULT_EXPORTER: &str = "otlp";
@@ -13,6 +13,7 @@ pub(crate) struct Settings {
     pub(crate) metrics: Signal,
     pub(crate) logs: Signal,
     pub(crate) propagators: Vec<&'static str>,
+    pub(crate) inbound: InboundContext,
     pub(crate) exceptions: ExceptionSignal,
     pub(crate) log_format: LogFormat,
 }
@@ -77,6 +78,17 @@ impl Settings {
             _ if std::io::IsTerminal::is_terminal(&std::io::stdout()) => LogFormat::Pretty,
             _ => LogFormat::Json,
         };
+        let inbound = match env
+            .words(
+                "TELEMETRY_INBOUND_CONTEXT",
+                &["continue", "link"],
+                "continue",
+            )
+            .first()
+        {
+            Some(&"link") => InboundContext::Link,
+            _ => InboundContext::Continue,
+        };
         Self {
             enabled: env.flag("OTEL_ENABLED", true) && !env.flag("OTEL_SDK_DISABLED", false),
             traces: signal(env, "TRACES"),
@@ -87,6 +99,7 @@ impl Settings {
                 &["tracecontext", "baggage", "none"],
                 "tracecontext,baggage",
             ),
+            inbound,
             exceptions,
             log_format,
         }
@@ -153,6 +166,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc"),
             ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "logs/dup"),
+            ("TELEMETRY_INBOUND_CONTEXT", "Link"),
         ]));
         assert_eq!(
             settings.traces,
@@ -176,6 +190,7 @@ mod tests {
             }
         );
         assert_eq!(settings.exceptions, ExceptionSignal::Both);
+        assert_eq!(settings.inbound, InboundContext::Link);
     }
 
     #[test]
@@ -184,15 +199,18 @@ mod tests {
             ("OTEL_TRACES_EXPORTER", "zipkin"),
             ("OTEL_SDK_DISABLED", "maybe"),
             ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "yes"),
+            ("TELEMETRY_INBOUND_CONTEXT", "false"),
         ]);
         let settings = Settings::read(&mut env);
         assert!(settings.enabled);
         assert_eq!(settings.traces.otlp, Some(Protocol::Grpc));
         assert_eq!(settings.exceptions, ExceptionSignal::SpanEvents);
+        assert_eq!(settings.inbound, InboundContext::Continue);
         assert_eq!(
             env.warnings,
             [
                 r#"OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN="yes" is not understood and ignored; allowed: logs, logs/dup"#,
+                r#"TELEMETRY_INBOUND_CONTEXT="false" is not understood and ignored; allowed: continue, link"#,
                 r#"OTEL_SDK_DISABLED="maybe" is not understood and ignored; allowed: true, false"#,
                 r#"OTEL_TRACES_EXPORTER="zipkin" is not understood and ignored; allowed: otlp, console, none"#,
             ]

@@ -33,7 +33,8 @@ use tokio::sync::watch;
 use tracing_subscriber::fmt::{TestWriter, writer::BoxMakeWriter};
 
 use crate::{
-    env::Env, guard, pipeline::Pipeline, propagation, session::SessionProcessor, settings::Settings,
+    env::Env, guard, pipeline::Pipeline, propagation::trace_parent::TraceParent,
+    session::SessionProcessor, settings::Settings,
 };
 
 /// The traces so far, and a signal at each change, so that waiting needs no polling.
@@ -142,7 +143,7 @@ impl Trace {
     /// The header to send.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        propagation::trace_parent(&self.caller)
+        TraceParent::of(&self.caller).to_string()
     }
 
     /// The trace's id, as error bodies and logs show it.

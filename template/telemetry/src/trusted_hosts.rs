@@ -43,9 +43,14 @@ impl TrustedHosts {
     }
 }
 
-/// Writes `context` into the headers of a call; its session and baggage only for a host that is trusted.
+/// Writes `context` into the headers of a call, in place of what was there; its session and baggage only for a host that is
+/// trusted.
 pub(crate) fn inject(context: &Context, headers: &mut HeaderMap, trusted: bool) {
     global::get_text_map_propagator(|propagator| {
+        // Those too that `context` has nothing for: a foreign `tracestate` beside our `traceparent` would be a lie.
+        for name in propagator.fields() {
+            headers.remove(name);
+        }
         propagator.inject_context(context, &mut HeaderInjector(headers));
     });
     if !trusted {
@@ -55,10 +60,6 @@ pub(crate) fn inject(context: &Context, headers: &mut HeaderMap, trusted: bool) 
     {
         // In the baggage it would be anyone's claim: whoever is called believes this header.
         headers.insert(SESSION_HEADER, session);
-    }
-    // A header without entries is better not sent: <https://www.w3.org/TR/trace-context-2/#tracestate-header>.
-    if headers.get("tracestate").is_some_and(HeaderValue::is_empty) {
-        headers.remove("tracestate");
     }
 }
 

@@ -155,6 +155,12 @@ const TABLE: &[(&str, By, &str)] = &[
         "paths without telemetry [/health,/healthz,/ready,/readyz]",
     ),
     (
+        "TELEMETRY_INBOUND_CONTEXT",
+        By::Service,
+        "continue: requests go on in their callers' traces; link, where anyone may call: each begins its own trace, linked to \
+         its caller's, and inbound baggage is dropped [continue]",
+    ),
+    (
         "TELEMETRY_JOBS_BAGGAGE",
         By::Service,
         "keys of baggage that travel with a background job, such as tenant,plan []",

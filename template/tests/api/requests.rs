@@ -1,6 +1,6 @@
 //! What holds for every request: identity, errors, limits.
 
-use reqwest::Method;
+use reqwest::{Method, header::HeaderValue};
 use telemetry::testing::{Trace, attribute};
 
 use crate::app::{App, Reply};
@@ -68,6 +68,56 @@ async fn a_malformed_traceparent_begins_a_new_trace() {
     .await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("traceresponse").len(), 55);
+}
+
+#[tokio::test]
+async fn two_traceparent_headers_begin_a_new_trace() {
+    let (app, [one, other]) = (App::start().await, [Trace::new(), Trace::new()]);
+    let request = app
+        .request(&one, Method::GET, "/products")
+        .header("traceparent", other.traceparent());
+
+    let reply = Reply::to(request).await;
+
+    let traceresponse = reply.header("traceresponse");
+    assert_eq!(traceresponse.len(), 55);
+    for trace in [one, other] {
+        assert!(!traceresponse.contains(&trace.id()), "{traceresponse}");
+    }
+}
+
+#[tokio::test]
+async fn tracestate_headers_are_one_list() {
+    let (app, trace) = (App::start().await, Trace::new());
+    let request = app
+        .request(&trace, Method::GET, "/products")
+        .header("tracestate", "b=1,a=2")
+        .header("tracestate", "")
+        .header("TraceState", " c=3 ,");
+
+    Reply::to(request).await;
+
+    let server = trace.span("GET /products").await;
+    let state = server.span_context.trace_state();
+    assert_eq!(state.header(), "b=1,a=2,c=3");
+}
+
+#[tokio::test]
+async fn a_broken_tracestate_does_not_take_the_trace_along() {
+    let app = App::start().await;
+    for broken in ["B=1", "b", "b=", "b=\u{e9}"] {
+        let (trace, value) = (Trace::new(), HeaderValue::from_bytes(broken.as_bytes()));
+        let request = app
+            .request(&trace, Method::GET, "/products")
+            .header("tracestate", "a=1")
+            .header("tracestate", value.expect("a value of HTTP"));
+
+        Reply::to(request).await;
+
+        let server = trace.span("GET /products").await;
+        let state = server.span_context.trace_state();
+        assert_eq!(state.header(), "", "{broken}");
+    }
 }
 
 #[tokio::test]

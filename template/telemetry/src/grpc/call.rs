@@ -6,7 +6,7 @@ use opentelemetry::{
     Context, KeyValue, StringValue,
     global::{self, BoxedTracer},
     metrics::Histogram,
-    trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{Link, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_semantic_conventions::{
     attribute::{
@@ -92,6 +92,7 @@ pub(super) struct Opening<'a> {
     /// What only the span may have, since its values have no bound.
     pub(super) of_span: Vec<KeyValue>,
     pub(super) parent: &'a Context,
+    pub(super) links: Vec<Link>,
     /// Who answers, if he does.
     pub(super) peer: Option<(IpAddr, u16)>,
 }
@@ -123,6 +124,7 @@ impl Call {
             shared,
             of_span,
             parent,
+            links,
             peer,
         } = opening;
         // Without a method the span is called like the system: <https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/#span-name>.
@@ -139,7 +141,8 @@ impl Call {
         let builder = TRACER
             .span_builder(span_name)
             .with_kind(side.kind())
-            .with_attributes(attributes.iter().cloned().chain(of_span));
+            .with_attributes(attributes.iter().cloned().chain(of_span))
+            .with_links(links);
         let span = TRACER.build_with_context(builder, parent);
         Self {
             context: parent.with_span(span),

@@ -83,6 +83,7 @@ impl Callee {
                 shared: self.attributes.clone(),
                 of_span: Vec::new(),
                 parent: &context,
+                links: Vec::new(),
                 peer: self.peer,
             };
             Call::begin(opening, until)

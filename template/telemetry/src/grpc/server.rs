@@ -6,7 +6,6 @@ use std::{
 };
 
 use opentelemetry::{Context, KeyValue, StringValue};
-use opentelemetry_http::HeaderExtractor;
 use opentelemetry_semantic_conventions::attribute::{
     NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, RPC_METHOD_ORIGINAL, SERVER_ADDRESS, SERVER_PORT,
 };
@@ -18,7 +17,7 @@ use super::{
     call::{Call, Opening, Side},
     deadline::{self, Deadline},
 };
-use crate::propagation;
+use crate::propagation::{Caller, headers::Carrier};
 
 /// Asked all the time, by machines and tools, and no work of the service.
 const UNSEEN: [&str; 2] = ["grpc.health.", "grpc.reflection."];
@@ -48,7 +47,7 @@ impl ServerLayer {
         if !crate::guard::enabled() || UNSEEN.iter().any(|prefix| path.starts_with(prefix)) {
             return (Call::unseen(within(Context::new(), until), deadline), until);
         }
-        let parent = propagation::parent_context(&HeaderExtractor(&parts.headers));
+        let Caller { parent, links } = Caller::of(&Carrier(&parts.headers));
         let method = self.methods.iter().copied().find(|known| *known == path);
         let opening = Opening {
             side: Side::Server,
@@ -56,6 +55,7 @@ impl ServerLayer {
             shared: Vec::new(),
             of_span: of_span(parts, path, method.is_some()),
             parent: &within(parent, until),
+            links,
             peer: None,
         };
         (Call::begin(opening, deadline), until)

@@ -9,7 +9,7 @@ use opentelemetry::{KeyValue, baggage::BaggageExt as _, trace::TraceContextExt a
 
 use super::name;
 use crate::testing::{Trace, attribute};
-use rig::{Act, METHOD, answer, client, frames, serve, serve_within};
+use rig::{Act, METHOD, answer, client, frames, passed_on, serve, serve_within};
 
 const SERVER: &str = "SERVER a.v1.Service/Do";
 
@@ -157,6 +157,31 @@ async fn calls_made_meanwhile_inherit_the_deadline_and_the_trace_but_no_baggage(
     let expected = format!("00-{}-{}-01", trace.id(), client.span_context.span_id());
     assert_eq!(sent["traceparent"], expected.as_str());
     assert!(!sent.contains_key("baggage"));
+}
+
+#[tokio::test]
+async fn all_headers_of_a_name_count() {
+    let trace = Trace::new();
+    let parent = &*trace.traceparent();
+    let states = [("tracestate", "b=1,a=2"), ("tracestate", "c=3")];
+
+    let sent = passed_on(&[&[("traceparent", parent)], &states[..]].concat()).await;
+    assert!(
+        sent["traceparent"]
+            .to_str()
+            .is_ok_and(|sent| sent.contains(&trace.id()))
+    );
+    assert_eq!(sent["tracestate"], "b=1,a=2,c=3");
+    assert_eq!(sent.get_all("traceparent").iter().count(), 1);
+
+    let twice = [("traceparent", parent), ("traceparent", parent)];
+    let sent = passed_on(&[&twice, &states[..]].concat()).await;
+    assert!(
+        sent["traceparent"]
+            .to_str()
+            .is_ok_and(|sent| !sent.contains(&trace.id()))
+    );
+    assert!(!sent.contains_key("tracestate"));
 }
 
 #[test]

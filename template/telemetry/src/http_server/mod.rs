@@ -22,7 +22,8 @@ pub use adapter::*;
 use crate::{
     exception,
     methods::{KnownMethods, OTHER},
-    propagation, redact,
+    propagation::{self, Caller},
+    redact,
 };
 
 const SCOPE: &str = "telemetry.http_server";
@@ -88,7 +89,11 @@ impl ServerSpan {
         if !crate::guard::enabled() || EXCLUDED_PATHS.iter().any(|path| path == request.path) {
             return None;
         }
-        let parent = propagation::parent_context(request.headers);
+        Some(Self::begin(request, Caller::of(request.headers)))
+    }
+
+    fn begin(request: &Request<'_>, caller: Caller) -> Self {
+        let Caller { parent, links } = caller;
         let method = METHODS.get(request.method);
         let attributes =
             metrics::attributes(request, method.clone().unwrap_or(Cow::Borrowed(OTHER)));
@@ -100,14 +105,15 @@ impl ServerSpan {
         let builder = TRACER
             .span_builder(span_name(method, request.route))
             .with_kind(SpanKind::Server)
-            .with_attributes(span_attributes);
+            .with_attributes(span_attributes)
+            .with_links(links);
         let span = TRACER.build_with_context(builder, &parent);
-        Some(Self {
+        Self {
             context: parent.with_span(span),
             start: Instant::now(),
             attributes,
             responded: false,
-        })
+        }
     }
 
     /// What the handler runs in.
@@ -119,7 +125,7 @@ impl ServerSpan {
     /// Headers that lead the caller to the trace: `traceresponse` and `Server-Timing`.
     #[must_use]
     pub fn response_headers(&self) -> [(&'static str, HeaderValue); 2] {
-        propagation::response_headers(self.context.span().span_context())
+        propagation::response_headers(&self.context)
     }
 
     /// Notes the response's head. Only 5xx are errors of a server.
@@ -253,7 +259,59 @@ fn host_and_port<'a>(authority: &'a str, scheme: &str) -> Option<(&'a str, u16)>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use opentelemetry::SpanId;
+
     use super::*;
+    use crate::{
+        propagation::InboundContext,
+        testing::{self, Trace},
+    };
+
+    #[tokio::test]
+    async fn a_public_edge_begins_a_trace_that_is_linked_to_the_caller_s() {
+        let trace = Trace::new();
+        let headers = HashMap::from(
+            [
+                ("traceparent", &*trace.traceparent()),
+                ("tracestate", "vendor=1"),
+                ("baggage", "tenant=t-1"),
+                ("x-session-id", "s-1"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let request = Request {
+            method: "GET",
+            scheme: "http",
+            path: "/",
+            query: None,
+            route: None,
+            protocol_version: "1.1",
+            authority: None,
+            peer: None,
+            headers: &headers,
+        };
+        let caller = Caller::by(InboundContext::Link, &headers);
+        let mut span = ServerSpan::begin(&request, caller);
+        let mut sent = HashMap::new();
+        global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(span.context(), &mut sent);
+        });
+        span.respond(200, None);
+        drop(span);
+
+        let span = trace.linked().await;
+        assert_eq!(span.parent_span_id, SpanId::INVALID);
+        assert_eq!(span.links.len(), 1);
+        let (context, session) = (&span.span_context, testing::attribute(&span, "session.id"));
+        assert_ne!(context.trace_id().to_string(), trace.id());
+        assert_eq!(session.as_deref(), Some("s-1"));
+        let expected = format!("00-{}-{}-01", context.trace_id(), context.span_id());
+        assert_eq!(sent["traceparent"], expected);
+        assert_eq!(sent["baggage"], "session.id=s-1");
+        assert_eq!(sent.len(), 2, "{sent:?}");
+    }
 
     #[test]
     fn names_never_hold_a_path() {

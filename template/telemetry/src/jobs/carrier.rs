@@ -45,8 +45,6 @@ pub(super) fn inject(context: &Context, keys: &BaggageKeys) -> HashMap<String, S
     global::get_text_map_propagator(|propagator| {
         propagator.inject_context(&travelling, &mut headers);
     });
-    // The propagators write a header for what is not there, too.
-    headers.retain(|_, value| !value.is_empty());
     // By a header of its own, as over HTTP: a session that only baggage tells of is anyone's claim.
     if let Some(session) = context.get::<SessionId>() {
         headers.insert(SESSION_HEADER.to_owned(), session.as_str().to_owned());

@@ -157,6 +157,18 @@ pub(super) async fn serve_within(
     server.call(request).await.expect("an answer")
 }
 
+/// What a service that is called with these headers sends to whom it calls meanwhile.
+pub(super) async fn passed_on(headers: &[(&'static str, &str)]) -> HeaderMap {
+    let _ = Trace::new(); // telemetry has begun
+    let mut request = Request::get(METHOD);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(()).expect("a valid request");
+    let mut server = ServerLayer::new(METHODS, LIMIT).layer(Does::new(Act::CallOn));
+    answer(server.call(request).await.expect("an answer"))
+}
+
 /// The answer to a call that is made, and the headers that were sent.
 pub(super) async fn client(
     trace: &Trace,

@@ -1,7 +1,10 @@
+use std::collections::HashMap;
+
 use http::HeaderValue;
 use opentelemetry::{
     Context, KeyValue,
     baggage::BaggageExt as _,
+    global,
     trace::{FutureExt as _, TraceContextExt as _, Tracer as _, TracerProvider as _},
 };
 
@@ -18,11 +21,32 @@ async fn sent(trusted: &str) -> (String, Rig) {
         .with_value(SessionId::parse("s-1").expect("an id"))
         .with_baggage([KeyValue::new("tenant", "t-1")]);
     let mut request = get(&format!("http://{address}/"));
-    let own = HeaderValue::from_static("own=1");
-    request.headers_mut().insert("baggage", own);
+    // What a caller may have copied from somewhere.
+    for (name, value) in [
+        (
+            "traceparent",
+            "00-11111111111111111111111111111111-1111111111111111-01",
+        ),
+        (
+            "traceparent",
+            "00-22222222222222222222222222222222-2222222222222222-01",
+        ),
+        ("tracestate", "own=1"),
+        ("baggage", "own=1"),
+        ("baggage", "own=2"),
+    ] {
+        let value = HeaderValue::from_static(value);
+        request.headers_mut().append(name, value);
+    }
     let answer = rig.client.send(request).with_context(context).await;
     answer.expect("answered");
     (heads.recv().await.expect("a request"), rig)
+}
+
+/// The headers of this name.
+fn lines<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
+    let is_named = |line: &&str| line.split(':').next() == Some(name);
+    head.split("\r\n").filter(is_named).collect()
 }
 
 #[tokio::test]
@@ -41,8 +65,42 @@ async fn the_trace_always_leaves_and_all_else_to_nobody() {
 #[tokio::test]
 async fn session_and_baggage_leave_to_trusted_hosts() {
     let (head, _rig) = sent("localhost, 127.0.0.1").await;
-    assert!(head.contains("baggage: tenant=t-1"), "{head}");
-    assert!(head.contains("x-session-id: s-1"), "{head}");
+    assert_eq!(lines(&head, "baggage"), ["baggage: tenant=t-1"]);
+    assert_eq!(lines(&head, "x-session-id"), ["x-session-id: s-1"]);
+}
+
+#[tokio::test]
+async fn what_was_there_before_is_replaced() {
+    let (head, rig) = sent("127.0.0.1").await;
+    let trace = rig.spans()[0].span_context.trace_id().to_string();
+    let parents = lines(&head, "traceparent");
+    assert_eq!(parents.len(), 1, "{head}");
+    assert!(parents[0].contains(&trace), "{head}");
+    assert_eq!(lines(&head, "tracestate"), [""; 0]);
+    assert!(!head.contains("own="), "{head}");
+}
+
+#[tokio::test]
+async fn the_caller_s_state_is_sent_on() {
+    let (rig, (address, mut heads)) = (Rig::new(), server(&[NO_CONTENT]).await);
+    let received = [
+        (
+            "traceparent",
+            "00-11111111111111111111111111111111-1111111111111111-03",
+        ),
+        ("tracestate", "b@@=1,a=2"),
+    ];
+    let received = HashMap::from(received.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let context = global::get_text_map_propagator(|propagator| propagator.extract(&received));
+    let sending = rig.client.send(get(&format!("http://{address}/")));
+    sending.with_context(context).await.expect("answered");
+
+    let head = heads.recv().await.expect("a request");
+    let span = rig.span().span_context;
+    assert_eq!(span.trace_id().to_string(), "1".repeat(32));
+    let parent = format!("traceparent: 00-{}-{}-03", span.trace_id(), span.span_id());
+    assert_eq!(lines(&head, "traceparent"), [parent]);
+    assert_eq!(lines(&head, "tracestate"), ["tracestate: b@@=1,a=2"]);
 }
 
 #[tokio::test]

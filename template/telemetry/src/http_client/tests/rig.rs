@@ -7,7 +7,6 @@ use opentelemetry::{
     KeyValue, Value,
     global::{self, BoxedTracer},
     metrics::MeterProvider as _,
-    propagation::TextMapCompositePropagator,
     trace::TracerProvider as _,
 };
 use opentelemetry_sdk::{
@@ -15,7 +14,6 @@ use opentelemetry_sdk::{
         InMemoryMetricExporter, SdkMeterProvider,
         data::{AggregatedMetrics, MetricData},
     },
-    propagation::{BaggagePropagator, TraceContextPropagator},
     trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
 };
 use tokio::{
@@ -28,6 +26,7 @@ use super::{
     super::{Instrumentation, KnownMethods, SCOPE, TrustedHosts},
     client::Client,
 };
+use crate::propagation;
 
 pub(super) struct Rig {
     pub(super) client: Client,
@@ -130,10 +129,7 @@ pub(super) fn get(url: &str) -> Request<()> {
 fn prepare_process() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        global::set_text_map_propagator(TextMapCompositePropagator::new(vec![
-            Box::new(TraceContextPropagator::new()),
-            Box::new(BaggagePropagator::new()),
-        ]));
+        global::set_text_map_propagator(propagation::of(&["tracecontext", "baggage"]));
         // Fails if another test of this crate was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });

@@ -19,11 +19,11 @@ use actix_web::{
     },
     web::Bytes,
 };
-use opentelemetry::propagation::Extractor;
 use pin_project_lite::pin_project;
 use tracing::level_filters::LevelFilter;
 
 use super::{ErrorType, Request, ServerSpan};
+use crate::propagation::headers::{Carrier, Headers};
 
 /// What of the framework's own logs is not wanted: an error for each malformed request, which any client can cause, and
 /// the comings and goings of its threads.
@@ -103,26 +103,18 @@ fn start(request: &ServiceRequest) -> Option<ServerSpan> {
         },
         authority: uri.authority().map(Authority::as_str).or_else(host),
         peer: request.peer_addr(),
-        headers: &Headers(request.headers()),
+        headers: &Carrier(request.headers()),
     })
 }
 
-/// actix-web's headers are those of another version of `http`.
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
+// They are those of another version of `http`.
+impl Headers for HeaderMap {
+    fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.get_all(name).map(HeaderValue::as_bytes)
     }
 
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
-    }
-
-    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let all = self.0.get_all(key).filter_map(|value| value.to_str().ok());
-        let all: Vec<_> = all.collect();
-        (!all.is_empty()).then_some(all)
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(HeaderName::as_str)
     }
 }
 

@@ -10,11 +10,11 @@ use std::{
 use axum::extract::{ConnectInfo, MatchedPath};
 use http::{Version, header};
 use http_body::{Body, Frame, SizeHint};
-use opentelemetry_http::HeaderExtractor;
 use pin_project_lite::pin_project;
 use tracing::level_filters::LevelFilter;
 
 use super::{ErrorType, Request, ServerSpan};
+use crate::propagation::headers::Carrier;
 
 /// What of the framework's own logs is not wanted: it has none.
 pub(crate) const QUIET: &[(&str, LevelFilter)] = &[];
@@ -87,7 +87,7 @@ fn start<B>(request: &http::Request<B>) -> Option<ServerSpan> {
             .extensions()
             .get::<ConnectInfo<SocketAddr>>()
             .map(|info| info.0),
-        headers: &HeaderExtractor(request.headers()),
+        headers: &Carrier(request.headers()),
     })
 }
 
@@ -236,9 +236,7 @@ mod tests {
     async fn the_span_of_a_streamed_response_lasts_as_long_as_its_body() {
         let trace = Trace::new();
         let answer = answer(&trace).await;
-        let traceresponse = HeaderExtractor(answer.headers())
-            .get("traceresponse")
-            .map(str::len);
+        let traceresponse = Carrier(answer.headers()).get("traceresponse").map(str::len);
         assert_eq!(traceresponse, Some(55));
 
         let mut body = Box::pin(answer.into_body());

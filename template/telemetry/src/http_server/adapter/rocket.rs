@@ -20,7 +20,7 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
-use opentelemetry::{Context, context::FutureExt as _, propagation::Extractor};
+use opentelemetry::{Context, context::FutureExt as _};
 use rocket::{
     Catcher, Data, Response, Route, catcher,
     fairing::{Fairing, Info, Kind},
@@ -33,6 +33,7 @@ use rocket::{
 use tracing::level_filters::LevelFilter;
 
 use super::{ErrorType, Request, ServerSpan};
+use crate::propagation::headers::{Carrier, Headers};
 
 /// Rocket tells each request in several lines, headers included, where a span and its log lines say it once.
 pub(crate) const QUIET: &[(&str, LevelFilter)] = &[("rocket::", LevelFilter::OFF)];
@@ -176,7 +177,7 @@ fn start(request: &rocket::Request<'_>) -> Option<ServerSpan> {
         protocol_version: if http2 { "2" } else { "1.1" },
         authority: host_header.or(host.map(ToString::to_string).as_deref()),
         peer: request.remote(),
-        headers: &Headers(request.headers()),
+        headers: &Carrier(request.headers()),
     })
 }
 
@@ -209,25 +210,16 @@ fn pattern(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-struct Headers<'a>(&'a HeaderMap<'a>);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get_one(key).filter(|value| value.is_ascii())
+impl Headers for HeaderMap<'_> {
+    fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.get(name).map(str::as_bytes)
     }
 
-    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let values: Vec<_> = self.0.get(key).filter(|value| value.is_ascii()).collect();
-        (!values.is_empty()).then_some(values)
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        let names = self.0.iter().map(|header| header.name.string);
-        let borrowed = names.filter_map(|name| match name {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter_map(|header| match header.name.string {
             Cow::Borrowed(name) => Some(name),
             Cow::Owned(_) => None,
-        });
-        borrowed.collect()
+        })
     }
 }
 

@@ -9,11 +9,11 @@ use std::{
 use http::{Version, header};
 use http_body::{Body, Frame, SizeHint};
 use opentelemetry::trace::FutureExt as _;
-use opentelemetry_http::HeaderExtractor;
 use salvo::{BoxedError, Depot, FlowCtrl, Handler, async_trait, http::ResBody};
 use tracing::level_filters::LevelFilter;
 
 use super::{ErrorType, Request, ServerSpan};
+use crate::propagation::headers::Carrier;
 
 /// salvo says at INFO what the service says itself: where it listens, and each step of its stopping.
 pub(crate) const QUIET: &[(&str, LevelFilter)] = &[("salvo_core", LevelFilter::WARN)];
@@ -86,7 +86,7 @@ fn start(request: &salvo::Request, response: &salvo::Response) -> Option<ServerS
             .map(http::uri::Authority::as_str)
             .or_else(host),
         peer: request.remote_addr().clone().into_std(),
-        headers: &HeaderExtractor(request.headers()),
+        headers: &Carrier(request.headers()),
     })
 }
 
@@ -192,9 +192,7 @@ mod tests {
     async fn the_span_of_a_streamed_response_lasts_as_long_as_its_body() {
         let trace = Trace::new();
         let mut answer = answer(&trace).await;
-        let traceresponse = HeaderExtractor(answer.headers())
-            .get("traceresponse")
-            .map(str::len);
+        let traceresponse = Carrier(answer.headers()).get("traceresponse").map(str::len);
         assert_eq!(traceresponse, Some(55));
 
         let mut body = Box::pin(answer.take_body());

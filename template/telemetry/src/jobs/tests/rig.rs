@@ -6,7 +6,6 @@ use opentelemetry::{
     KeyValue,
     global::{self, BoxedTracer},
     metrics::MeterProvider as _,
-    propagation::TextMapCompositePropagator,
     trace::TracerProvider as _,
 };
 use opentelemetry_sdk::{
@@ -14,12 +13,11 @@ use opentelemetry_sdk::{
         InMemoryMetricExporter, SdkMeterProvider,
         data::{AggregatedMetrics, MetricData},
     },
-    propagation::{BaggagePropagator, TraceContextPropagator},
     trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
 };
 
 use super::super::{Destination, SCOPE, carrier::BaggageKeys};
-use crate::session::SessionProcessor;
+use crate::{propagation, session::SessionProcessor};
 
 pub(super) use crate::testing::attribute;
 
@@ -112,10 +110,7 @@ impl Rig {
 fn prepare_process() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        global::set_text_map_propagator(TextMapCompositePropagator::new(vec![
-            Box::new(TraceContextPropagator::new()),
-            Box::new(BaggagePropagator::new()),
-        ]));
+        global::set_text_map_propagator(propagation::of(&["tracecontext", "baggage"]));
     });
 }
 
