@@ -18,7 +18,8 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    env::Env, exception, logs, pipeline::Pipeline, propagation, resource, settings::Settings,
+    env::Env, exception, logs, pipeline::Pipeline, propagation, resource, runtime,
+    settings::Settings,
 };
 
 /// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
@@ -77,6 +78,7 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
         &settings,
         BoxMakeWriter::new(std::io::stdout),
     )?;
+    runtime::observe();
     exception::install_panic_hook();
     for warning in env.warnings {
         tracing::warn!("{warning}");
