@@ -105,7 +105,10 @@ async fn a_collector_that_never_answers_does_not_hold_the_stop() {
         .await
         .unwrap();
         assert_eq!(get(&service, "/users/1").await.status, 200);
-        stop(service).await;
+        let ended = stop(service).await;
+        assert!(ended.errors.is_empty(), "{:#?}", ended.errors);
+        let panicked = |line: &String| line.contains("panicked");
+        assert!(!ended.lines.iter().any(panicked), "{:#?}", ended.lines);
     }
 }
 

@@ -205,6 +205,7 @@ impl Registry {
                 "messaging.toml",
                 include_str!("../../semconv/messaging.toml"),
             ),
+            ("process.toml", include_str!("../../semconv/process.toml")),
             ("resource.toml", include_str!("../../semconv/resource.toml")),
             ("own.toml", include_str!("../../semconv/own.toml")),
             ("waivers.toml", include_str!("../../semconv/waivers.toml")),

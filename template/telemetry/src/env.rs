@@ -4,7 +4,7 @@
 //! (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>) is honoured here. A bad value
 //! never stops the service: it is warned about once, with what is allowed, and the default is used.
 
-use std::{path::PathBuf, sync::OnceLock, time::Duration};
+use std::{ops::RangeFrom, path::PathBuf, sync::OnceLock, time::Duration};
 
 type Lookup = dyn Fn(&str) -> Option<String>;
 
@@ -91,10 +91,46 @@ impl Env {
         words
     }
 
+    /// A whole number within `allowed`; `None` where the variable is unset or holds something else.
+    pub(crate) fn number(&mut self, name: &str, allowed: RangeFrom<u32>) -> Option<u32> {
+        let value = self.get(name)?;
+        let number = value.parse().ok().filter(|number| allowed.contains(number));
+        if number.is_none() {
+            let least = allowed.start;
+            self.warn(name, &value, &format!("a whole number, {least} or more"));
+        }
+        number
+    }
+
+    /// A share, 0.0 to 1.0; `None` where the variable is unset or holds something else.
+    pub(crate) fn ratio(&mut self, name: &str) -> Option<f64> {
+        let value = self.get(name)?;
+        let ratio = value
+            .parse()
+            .ok()
+            .filter(|share| (0.0..=1.0).contains(share));
+        if ratio.is_none() {
+            self.warn(name, &value, "a number from 0.0 to 1.0");
+        }
+        ratio
+    }
+
+    /// The name of the variable that counts for a signal's exporter: the signal's own, if it is set, wins over the general
+    /// one. `otlp("TRACES", "ENDPOINT")` is `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub(crate) fn otlp(&self, signal: &str, what: &str) -> String {
+        let own = format!("OTEL_EXPORTER_OTLP_{signal}_{what}");
+        match self.get(&own) {
+            Some(_) => own,
+            None => format!("OTEL_EXPORTER_OTLP_{what}"),
+        }
+    }
+
+    /// Once, however often the variable is read: several signals can share it.
     fn warn(&mut self, name: &str, value: &str, allowed: &str) {
-        self.warnings.push(format!(
-            "{name}={value:?} is not understood and ignored; allowed: {allowed}"
-        ));
+        let warning = format!("{name}={value:?} is not understood and ignored; allowed: {allowed}");
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    env::Env, exception, logs, pipeline::Pipeline, propagation, resource, settings::Settings,
+    env::Env, exception, logs, pipeline::Pipeline, propagation, resource, runtime,
+    settings::Settings, variables,
 };
 
 /// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
@@ -70,6 +71,7 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
     choose_crypto();
     let mut env = Env::from_process();
     let settings = Settings::read(&mut env);
+    variables::warn_of_unsupported(&mut env);
     let resource = resource::detect(&service, &mut env);
     let pipeline = Arc::new(Pipeline::build(&settings, &resource, &mut env)?);
     start(
@@ -77,6 +79,7 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
         &settings,
         BoxMakeWriter::new(std::io::stdout),
     )?;
+    runtime::observe();
     exception::install_panic_hook();
     for warning in env.warnings {
         tracing::warn!("{warning}");
@@ -98,7 +101,7 @@ pub(crate) fn start(
     settings: &Settings,
     console: BoxMakeWriter,
 ) -> Result<(), InitError> {
-    let targets = logs::targets();
+    let targets = logs::targets(settings.sdk_logs);
     let subscriber = Registry::default()
         .with(
             pipeline

@@ -31,15 +31,10 @@ use tracing_subscriber::{
 
 use crate::{session::SessionId, settings::LogFormat};
 
-/// Libraries whose own logs stay silent unless `RUST_LOG` names them. What matters of the SDK's is said in `watch`, and the
-/// job library returns as errors what it logs.
-const SILENT: &[(&str, LevelFilter)] = &[
-    ("opentelemetry", LevelFilter::OFF),
-    ("apalis_core", LevelFilter::OFF),
-];
-
-/// Which log lines are wanted, from `RUST_LOG`; default `info`.
-pub(crate) fn targets() -> Targets {
+/// Which log lines are wanted, from `RUST_LOG`; default `info`. Of the SDK's own, those up to `sdk`.
+pub(crate) fn targets(sdk: LevelFilter) -> Targets {
+    // Libraries whose own logs stay silent unless `RUST_LOG` names them. The job library returns as errors what it logs.
+    let silent = [("opentelemetry", sdk), ("apalis_core", LevelFilter::OFF)];
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let targets = match Targets::from_str(&wanted) {
         Ok(targets) if !wanted.trim().is_empty() => targets,
@@ -54,7 +49,7 @@ pub(crate) fn targets() -> Targets {
     };
     // Quieter than the rest, never louder.
     let rest = targets.default_level().unwrap_or(LevelFilter::OFF);
-    SILENT
+    silent
         .iter()
         .chain(crate::http_server::QUIET)
         .filter(|(krate, _)| !wanted.contains(krate.trim_end_matches(':')))

@@ -15,18 +15,21 @@ use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithHttpConf
 use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
-    logs::SdkLoggerProvider,
-    metrics::SdkMeterProvider,
-    trace::{SdkTracerProvider, Tracer},
+    logs::{BatchLogProcessor, SdkLoggerProvider},
+    metrics::{Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream},
+    trace::{BatchSpanProcessor, SdkTracerProvider, Tracer},
 };
 use tokio::runtime;
 
 use crate::{
+    batching::{Batching, Reading},
     console,
     env::Env,
+    limits::{LimitedLogs, LimitedSpans, Limits},
+    sampler,
     session::SessionProcessor,
     settings::{Protocol, Settings, Signal},
-    transport::{Transport, endpoint, secured},
+    transport::{Transport, endpoint},
     watch::Health,
 };
 
@@ -70,7 +73,6 @@ impl Pipeline {
         ));
         let transport = Transport {
             runtime: runtime.handle().clone(),
-            timeout: env.milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT", Duration::from_secs(10)),
             health: health.clone(),
         };
         let _entered = transport.runtime.enter(); // a gRPC channel starts its task on the runtime it is built in
@@ -170,12 +172,15 @@ fn traces(
     transport: &Transport,
     env: &mut Env,
 ) -> Option<SdkTracerProvider> {
+    let limits = Limits::read(env);
+    let batching = Batching::of_spans(env);
+    let sampler = sampler::read(env);
     let otlp = signal.otlp.and_then(|protocol| {
-        transport.exporter("traces", env, |transport, endpoint| match protocol {
-            Protocol::Grpc => secured(SpanExporter::builder().with_tonic(), endpoint).build(),
+        transport.exporter("traces", batching.timeout, env, |to| match protocol {
+            Protocol::Grpc => to.secured(SpanExporter::builder().with_tonic()).build(),
             Protocol::HttpProtobuf => SpanExporter::builder()
                 .with_http()
-                .with_http_client(transport.http()?)
+                .with_http_client(to.http()?)
                 .build(),
         })
     });
@@ -184,12 +189,24 @@ fn traces(
     }
     let mut provider = SdkTracerProvider::builder()
         .with_resource(resource.clone())
+        .with_sampler(sampler)
+        .with_span_limits(limits.spans)
         .with_span_processor(SessionProcessor);
+    let value_length = limits.span_value_length;
     if let Some(exporter) = otlp {
-        provider = provider.with_batch_exporter(exporter);
+        let inner = BatchSpanProcessor::builder(exporter)
+            .with_batch_config(batching.spans())
+            .build();
+        provider = provider.with_span_processor(LimitedSpans {
+            inner,
+            value_length,
+        });
     }
     if signal.console {
-        provider = provider.with_span_processor(console::TraceTree::stdout());
+        provider = provider.with_span_processor(LimitedSpans {
+            inner: console::TraceTree::stdout(),
+            value_length,
+        });
     }
     Some(provider.build())
 }
@@ -200,12 +217,21 @@ fn metrics(
     transport: &Transport,
     env: &mut Env,
 ) -> Option<SdkMeterProvider> {
+    let reading = Reading::of_metrics(env);
+    let histograms = env.words(
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        &[
+            "explicit_bucket_histogram",
+            "base2_exponential_bucket_histogram",
+        ],
+        "explicit_bucket_histogram",
+    );
     let otlp = signal.otlp.and_then(|protocol| {
-        transport.exporter("metrics", env, |transport, endpoint| match protocol {
-            Protocol::Grpc => secured(MetricExporter::builder().with_tonic(), endpoint).build(),
+        transport.exporter("metrics", reading.timeout, env, |to| match protocol {
+            Protocol::Grpc => to.secured(MetricExporter::builder().with_tonic()).build(),
             Protocol::HttpProtobuf => MetricExporter::builder()
                 .with_http()
-                .with_http_client(transport.http()?)
+                .with_http_client(to.http()?)
                 .build(),
         })
     });
@@ -213,13 +239,33 @@ fn metrics(
         return None;
     }
     let mut provider = SdkMeterProvider::builder().with_resource(resource.clone());
+    if histograms.contains(&"base2_exponential_bucket_histogram") {
+        provider = provider.with_view(exponential);
+    }
     if let Some(exporter) = otlp {
-        provider = provider.with_periodic_exporter(exporter);
+        let reader = PeriodicReader::builder(exporter).with_interval(reading.interval);
+        provider = provider.with_reader(reader.build());
     }
     if signal.console {
-        provider = provider.with_periodic_exporter(console::MetricLines);
+        let reader = PeriodicReader::builder(console::MetricLines).with_interval(reading.interval);
+        provider = provider.with_reader(reader.build());
     }
     Some(provider.build())
+}
+
+/// Buckets that fit themselves to what is measured, as many and as fine as
+/// <https://opentelemetry.io/docs/specs/otel/metrics/sdk/#base2-exponential-bucket-histogram-aggregation> has them.
+fn exponential(instrument: &Instrument) -> Option<Stream> {
+    if instrument.kind() != InstrumentKind::Histogram {
+        return None;
+    }
+    let aggregation = Aggregation::Base2ExponentialHistogram {
+        max_size: 160,
+        max_scale: 20,
+        record_min_max: true,
+    };
+    let stream = Stream::builder().with_aggregation(aggregation);
+    stream.build().ok()
 }
 
 fn logs(
@@ -229,20 +275,24 @@ fn logs(
     env: &mut Env,
 ) -> Option<SdkLoggerProvider> {
     // `console` needs nothing here: the console shows logs in any case.
+    let batching = Batching::of_logs(env);
     let exporter = signal.otlp.and_then(|protocol| {
-        transport.exporter("logs", env, |transport, endpoint| match protocol {
-            Protocol::Grpc => secured(LogExporter::builder().with_tonic(), endpoint).build(),
+        transport.exporter("logs", batching.timeout, env, |to| match protocol {
+            Protocol::Grpc => to.secured(LogExporter::builder().with_tonic()).build(),
             Protocol::HttpProtobuf => LogExporter::builder()
                 .with_http()
-                .with_http_client(transport.http()?)
+                .with_http_client(to.http()?)
                 .build(),
         })
     })?;
+    let inner = BatchLogProcessor::builder(exporter)
+        .with_batch_config(batching.logs())
+        .build();
     let provider = SdkLoggerProvider::builder()
         .with_resource(resource.clone())
         .with_log_processor(SessionProcessor)
         .with_log_processor(crate::logs::EventNames)
-        .with_batch_exporter(exporter);
+        .with_log_processor(LimitedLogs::new(inner, &Limits::read(env)));
     Some(provider.build())
 }
 

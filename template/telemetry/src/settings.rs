@@ -1,5 +1,7 @@
 //! What the environment says of telemetry, understood once.
 
+use tracing::level_filters::LevelFilter;
+
 use crate::{env::Env, propagation::InboundContext};
 
 /// What is selected for each signal when its `OTEL_*_EXPORTER` is unset.
@@ -16,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) inbound: InboundContext,
     pub(crate) exceptions: ExceptionSignal,
     pub(crate) log_format: LogFormat,
+    /// What the SDK may say of itself on the console.
+    pub(crate) sdk_logs: LevelFilter,
 }
 
 /// Where one signal goes.
@@ -89,6 +93,10 @@ impl Settings {
             Some(&"link") => InboundContext::Link,
             _ => InboundContext::Continue,
         };
+        let levels = &["none", "error", "warn", "info", "debug", "trace"];
+        // What matters of it is said in `watch`.
+        let sdk_logs = env.words("OTEL_LOG_LEVEL", levels, "none");
+        let sdk_logs = sdk_logs.first().and_then(|level| level.parse().ok());
         Self {
             enabled: env.flag("OTEL_ENABLED", true) && !env.flag("OTEL_SDK_DISABLED", false),
             traces: signal(env, "TRACES"),
@@ -102,6 +110,7 @@ impl Settings {
             inbound,
             exceptions,
             log_format,
+            sdk_logs: sdk_logs.unwrap_or(LevelFilter::OFF),
         }
     }
 }
@@ -112,14 +121,8 @@ fn signal(env: &mut Env, signal: &str) -> Signal {
         &["otlp", "console", "none"],
         DEFAULT_EXPORTER,
     );
-    // The variable of the signal wins over the general one.
-    let own = format!("OTEL_EXPORTER_OTLP_{signal}_PROTOCOL");
-    let name = if env.get(&own).is_some() {
-        own.as_str()
-    } else {
-        "OTEL_EXPORTER_OTLP_PROTOCOL"
-    };
-    let protocol = match env.words(name, &["grpc", "http/protobuf"], "grpc").first() {
+    let name = env.otlp(signal, "PROTOCOL");
+    let protocol = match env.words(&name, &["grpc", "http/protobuf"], "grpc").first() {
         Some(&"http/protobuf") => Protocol::HttpProtobuf,
         _ => Protocol::Grpc,
     };
@@ -215,6 +218,19 @@ mod tests {
                 r#"OTEL_TRACES_EXPORTER="zipkin" is not understood and ignored; allowed: otlp, console, none"#,
             ]
         );
+    }
+
+    #[test]
+    fn the_sdk_says_as_much_as_it_may() {
+        let level = |level: &'static str| {
+            let mut env =
+                Env::new(move |name| (name == "OTEL_LOG_LEVEL").then(|| level.to_owned()));
+            Settings::read(&mut env).sdk_logs
+        };
+        assert_eq!(level(""), LevelFilter::OFF);
+        assert_eq!(level("none"), LevelFilter::OFF);
+        assert_eq!(level("WARN"), LevelFilter::WARN);
+        assert_eq!(level("loud"), LevelFilter::OFF);
     }
 
     #[test]

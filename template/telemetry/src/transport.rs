@@ -3,67 +3,129 @@
 use std::{sync::Arc, time::Duration};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
-use opentelemetry_otlp::{
-    ExporterBuildError, WithTonicConfig, tonic_types::transport::ClientTlsConfig,
-};
+use opentelemetry_otlp::{ExporterBuildError, WithTonicConfig};
 use tokio::runtime;
 
 use crate::{
     env::Env,
     settings::Protocol,
+    tls::Tls,
     watch::{Health, Watched},
 };
 
 /// What OTLP exporters send with.
 pub(crate) struct Transport {
     pub(crate) runtime: runtime::Handle,
-    pub(crate) timeout: Duration,
     pub(crate) health: Arc<Health>,
+}
+
+/// What one signal's exporter is built with, beyond what the exporter reads itself.
+pub(crate) struct Connection<'a> {
+    transport: &'a Transport,
+    timeout: Duration,
+    /// `None` where the endpoint says that nothing is encrypted.
+    tls: Option<Tls>,
 }
 
 impl Transport {
     /// An exporter whose failures are watched. One that cannot be built, say for a malformed endpoint, leaves its
-    /// signal unexported and the service running.
+    /// signal unexported and the service running. No export takes longer than `limit`.
     pub(crate) fn exporter<E>(
         &self,
         signal: &'static str,
+        limit: Option<Duration>,
         env: &mut Env,
-        build: impl FnOnce(&Self, &str) -> Result<E, ExporterBuildError>,
+        build: impl FnOnce(&Connection<'_>) -> Result<E, ExporterBuildError>,
     ) -> Option<Watched<E>> {
-        let endpoint = endpoint(env, &signal.to_uppercase(), Protocol::Grpc);
-        match build(self, &endpoint) {
+        match self.connection(signal, env).and_then(|to| build(&to)) {
             Ok(exporter) => Some(Watched {
                 exporter,
                 signal,
+                limit,
+                runtime: self.runtime.clone(),
                 health: self.health.clone(),
             }),
             Err(error) => {
-                env.warnings
-                    .push(format!("{signal} are not exported: {error}"));
+                not_exported(signal, &error, &mut env.warnings);
                 None
             }
         }
     }
 
-    pub(crate) fn http(&self) -> Result<OwnRuntimeClient, ExporterBuildError> {
-        // The exporter's own limit ends its retries, not an answer that never comes.
-        let client = reqwest::Client::builder().timeout(self.timeout).build();
-        let client =
-            client.map_err(|error| ExporterBuildError::InternalFailure(error.to_string()))?;
-        Ok(OwnRuntimeClient {
-            client,
-            runtime: self.runtime.clone(),
+    fn connection(
+        &self,
+        signal: &str,
+        env: &mut Env,
+    ) -> Result<Connection<'_>, ExporterBuildError> {
+        let signal = signal.to_uppercase();
+        check(&signal, env);
+        let timeout = env.otlp(&signal, "TIMEOUT");
+        // Not for plain text: reading the roots fails where there are none, as in an empty container image.
+        let plain = endpoint(env, &signal, Protocol::Grpc).starts_with("http://");
+        Ok(Connection {
+            transport: self,
+            timeout: env.milliseconds(&timeout, Duration::from_secs(10)),
+            tls: (!plain).then(|| Tls::read(env, &signal)).transpose()?,
         })
     }
 }
 
-/// gRPC over TLS with the system's roots; without this no certificate would be trusted. Not for plain text: reading the
-/// roots fails where there are none, as in an empty container image.
-pub(crate) fn secured<B: WithTonicConfig>(builder: B, endpoint: &str) -> B {
-    if endpoint.starts_with("http://") {
-        return builder;
+impl Connection<'_> {
+    /// gRPC over TLS trusts nobody by itself.
+    pub(crate) fn secured<B: WithTonicConfig>(&self, builder: B) -> B {
+        match &self.tls {
+            Some(tls) => builder.with_tls_config(tls.grpc()),
+            None => builder,
+        }
     }
-    builder.with_tls_config(ClientTlsConfig::new().with_enabled_roots())
+
+    pub(crate) fn http(&self) -> Result<OwnRuntimeClient, ExporterBuildError> {
+        // The exporter's own limit ends its retries, not an answer that never comes.
+        let client = reqwest::Client::builder().timeout(self.timeout);
+        let client = match &self.tls {
+            Some(tls) => tls.http(client),
+            None => Ok(client),
+        };
+        let client = client
+            .and_then(reqwest::ClientBuilder::build)
+            .map_err(|error| ExporterBuildError::InternalFailure(chain(&error)))?;
+        Ok(OwnRuntimeClient {
+            client,
+            runtime: self.transport.runtime.clone(),
+        })
+    }
+}
+
+/// The exporters pass over a bad value of these in silence.
+fn check(signal: &str, env: &mut Env) {
+    let compression = env.otlp(signal, "COMPRESSION");
+    env.words(&compression, &["gzip", "none"], "none");
+    let insecure = env.otlp(signal, "INSECURE");
+    env.flag(&insecure, false);
+    if signal == "METRICS" {
+        let temporality = env.otlp(signal, "TEMPORALITY_PREFERENCE");
+        env.words(&temporality, &["cumulative", "delta", "lowmemory"], "");
+    }
+}
+
+/// One warning for all signals that fail alike.
+fn not_exported(signal: &str, error: &ExporterBuildError, warnings: &mut Vec<String>) {
+    let ending = format!(" are not exported: {error}");
+    match warnings.iter_mut().find(|known| known.ends_with(&ending)) {
+        Some(known) => known.insert_str(known.len() - ending.len(), &format!(", {signal}")),
+        None => warnings.push(format!("{signal}{ending}")),
+    }
+}
+
+/// An error and its causes: reqwest's say what is wrong only in the last of them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 /// An HTTP client that works for the batch processors' plain threads, which have no reactor of their own.
@@ -88,14 +150,21 @@ impl HttpClient for OwnRuntimeClient {
 
 /// Where the exporters send a signal by OTLP, without the credentials that a URL can hold.
 pub(crate) fn endpoint(env: &Env, signal: &str, protocol: Protocol) -> String {
-    let of_signal = env.get(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"));
-    let named = of_signal.or_else(|| env.get("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    let named = env.get(&env.otlp(signal, "ENDPOINT"));
     let url = named.unwrap_or_else(|| match protocol {
         Protocol::Grpc => "http://localhost:4317".to_owned(),
         Protocol::HttpProtobuf => "http://localhost:4318".to_owned(),
     });
+    without_credentials(&url)
+}
+
+/// A URL as it may be shown.
+pub(crate) fn without_credentials(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url,
+        _ => url.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use opentelemetry_sdk::{
     metrics::{Temporality, data::ResourceMetrics, exporter::PushMetricExporter},
     trace::{SpanData, SpanExporter},
 };
+use tokio::{runtime, time};
 
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -80,12 +81,25 @@ impl Health {
 pub(crate) struct Watched<E> {
     pub(crate) exporter: E,
     pub(crate) signal: &'static str,
+    /// How long an export may take, its retries included.
+    pub(crate) limit: Option<Duration>,
+    /// Whose clock it is: the processors' threads have none.
+    pub(crate) runtime: runtime::Handle,
     pub(crate) health: Arc<Health>,
 }
 
 impl<E> Watched<E> {
     async fn watch(&self, export: impl Future<Output = OTelSdkResult> + Send) -> OTelSdkResult {
-        let result = export.await;
+        let result = match self.limit {
+            None => export.await,
+            Some(limit) => {
+                let export = {
+                    let _entered = self.runtime.enter();
+                    time::timeout(limit, export)
+                };
+                export.await.unwrap_or(Err(OTelSdkError::Timeout(limit)))
+            }
+        };
         match &result {
             Ok(()) => self.health.succeeded(self.signal),
             Err(error) => self.health.failed(self.signal, error),

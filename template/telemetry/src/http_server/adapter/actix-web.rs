@@ -48,6 +48,8 @@ where
     type Future = Ready<Result<Telemetry<S>, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
+        // Called by each worker, which has a runtime of its own.
+        crate::runtime::SERVING.add_current();
         ready(Ok(Telemetry { inner }))
     }
 }

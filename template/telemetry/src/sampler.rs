@@ -1,0 +1,113 @@
+//! Which traces are recorded: <https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling>.
+
+use opentelemetry_sdk::trace::Sampler;
+
+use crate::env::Env;
+
+/// Samplers that ask a server, as `jaeger_remote` does, are none of these.
+const NAMES: &[&str] = &[
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+];
+
+/// What `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` say; the argument counts only with the first.
+pub(crate) fn read(env: &mut Env) -> Sampler {
+    let names = env.words("OTEL_TRACES_SAMPLER", NAMES, "parentbased_always_on");
+    let name = names.first().copied().unwrap_or_default();
+    let root = match name.trim_start_matches("parentbased_") {
+        "always_off" => Sampler::AlwaysOff,
+        "traceidratio" => {
+            Sampler::TraceIdRatioBased(env.ratio("OTEL_TRACES_SAMPLER_ARG").unwrap_or(1.0))
+        }
+        _ => Sampler::AlwaysOn,
+    };
+    if name.starts_with("parentbased_") {
+        Sampler::ParentBased(Box::new(root))
+    } else {
+        root
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::{
+        Context, SpanId, TraceFlags, TraceId,
+        trace::{SpanContext, SpanKind, TraceContextExt as _, TraceState},
+    };
+    use opentelemetry_sdk::trace::{SamplingDecision, ShouldSample as _};
+
+    use super::*;
+
+    /// What becomes of four traces whose ids are spread evenly, `+` recorded and `-` not; then of one whose caller does
+    /// not record it; and what was warned about.
+    fn sampled(name: &'static str, argument: &'static str) -> (String, Vec<String>) {
+        let mut env = Env::new(move |variable| match variable {
+            "OTEL_TRACES_SAMPLER" => Some(name.to_owned()),
+            "OTEL_TRACES_SAMPLER_ARG" => Some(argument.to_owned()),
+            _ => None,
+        });
+        let sampler = read(&mut env);
+        let ids = [0x1, 0x5, 0x9, 0xd].map(|quarter: u128| TraceId::from(quarter << 60));
+        let caller = SpanContext::new(
+            ids[0],
+            SpanId::from(1),
+            TraceFlags::default(),
+            true,
+            TraceState::NONE,
+        );
+        let caller = Context::new().with_remote_span_context(caller);
+        let roots = ids.iter().map(|id| (None, *id));
+        let all = roots.chain([(Some(&caller), ids[0])]);
+        let marks = all.map(|(parent, id)| {
+            let result = sampler.should_sample(parent, id, "", &SpanKind::Server, &[], &[]);
+            match result.decision {
+                SamplingDecision::RecordAndSample => '+',
+                _ => '-',
+            }
+        });
+        (marks.collect(), env.warnings)
+    }
+
+    #[test]
+    fn each_sampler_does_what_its_name_says() {
+        for (name, argument, marks) in [
+            ("", "", "++++-"),
+            ("always_on", "", "+++++"),
+            ("always_off", "", "-----"),
+            ("traceidratio", "0.5", "++--+"),
+            ("traceidratio", "", "+++++"),
+            ("parentbased_always_on", "", "++++-"),
+            ("parentbased_always_off", "", "-----"),
+            ("parentbased_traceidratio", "0.25", "+----"),
+            // Only a ratio takes an argument.
+            ("always_on", "nonsense", "+++++"),
+        ] {
+            assert_eq!(
+                sampled(name, argument),
+                (marks.to_owned(), vec![]),
+                "{name} {argument}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said_and_the_default_used() {
+        let (marks, warnings) = sampled("jaeger_remote", "");
+        assert_eq!((marks.as_str(), warnings.len()), ("++++-", 1));
+        assert!(warnings[0].ends_with("allowed: always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio"), "{warnings:?}");
+        for ratio in ["half", "1.5", "-1", "NaN"] {
+            let (marks, warnings) = sampled("traceidratio", ratio);
+            assert_eq!(marks, "+++++", "{ratio}");
+            assert_eq!(
+                warnings,
+                [format!(
+                    "OTEL_TRACES_SAMPLER_ARG={ratio:?} is not understood and ignored; allowed: a number from 0.0 to 1.0"
+                )]
+            );
+        }
+    }
+}
