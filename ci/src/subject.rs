@@ -17,6 +17,27 @@ pub fn build(
     target_dir: &Path,
     line: &mut dyn FnMut(&str),
 ) -> anyhow::Result<PathBuf> {
+    build_with(project, target_dir, &[], line)
+}
+
+/// As [`build`], for a service that will be built many times with little changed: takes more space, and less time.
+///
+/// # Errors
+/// As for [`build`].
+pub fn build_incrementally(
+    project: &Path,
+    target_dir: &Path,
+    line: &mut dyn FnMut(&str),
+) -> anyhow::Result<PathBuf> {
+    build_with(project, target_dir, &[("CARGO_INCREMENTAL", "1")], line)
+}
+
+fn build_with(
+    project: &Path,
+    target_dir: &Path,
+    environment: &[(&str, &str)],
+    line: &mut dyn FnMut(&str),
+) -> anyhow::Result<PathBuf> {
     let name = package_name(project)?;
     // Patched before it is compared with the copy of last time: what has not changed is not built again.
     let patched = tempfile::tempdir()?;
@@ -29,6 +50,7 @@ pub fn build(
     let mut cargo = house::cargo(&copy);
     cargo
         .env("CARGO_TARGET_DIR", target_dir)
+        .envs(environment.iter().copied())
         .args(["build", "--bin", &name]);
     house::run(&mut cargo, line)?;
     Ok(target_dir
