@@ -4,6 +4,7 @@ pub mod bless;
 pub mod check;
 pub mod demo;
 pub mod lock;
+pub mod mutate;
 pub mod new;
 pub mod stacks;
 pub mod workbench;

@@ -3,6 +3,7 @@
 
 mod condition;
 mod consistency;
+mod exceptions;
 mod judge;
 mod metrics;
 mod others;

@@ -8,13 +8,15 @@ mod law;
 mod metrics;
 mod normal;
 mod render;
+mod stacks;
 
-pub use check::{Report, bless, judge, record_all, run};
+pub use check::{Report, bless, judge, record_all, record_over, run};
 pub use compare::{Difference, compare};
 pub use differences::Forced;
 pub use law::breaches;
 pub use metrics::at_the_end;
 pub use render::{Counts, Rendered, render};
+pub use stacks::stacks;
 
 use std::path::PathBuf;
 

@@ -13,6 +13,7 @@ pub mod generate;
 pub mod house;
 pub mod howto;
 pub mod lock;
+pub mod mutate;
 pub mod options;
 pub mod origin;
 pub mod peer;

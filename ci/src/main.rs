@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ci::commands::{bless, check, demo, lock, new, stacks, workbench};
+use ci::commands::{bless, check, demo, lock, mutate, new, stacks, workbench};
 use ci::generate;
 use clap::{Parser, Subcommand};
 
@@ -20,6 +20,7 @@ enum Command {
     New(new::Args),
     Stacks(stacks::Args),
     Check(check::Args),
+    Mutate(mutate::Args),
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
@@ -44,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::New(args) => new::run(args),
         Command::Stacks(args) => stacks::run(args),
         Command::Check(args) => check::run(args),
+        Command::Mutate(args) => mutate::run(args),
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),

@@ -29,7 +29,7 @@ impl Part {
     pub const ALL: [Self; 5] = [Self::Sql, Self::Client, Self::Redis, Self::Jobs, Self::Grpc];
 
     /// In the names of contract files.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Sql => "sql",
             Self::Client => "client",
@@ -131,6 +131,18 @@ pub struct Step {
 impl Step {
     pub fn applies_to(&self, parts: &Parts) -> bool {
         self.needs.is_none_or(|part| parts.has(part))
+    }
+
+    /// What the name of its contract file ends with in the run over HTTP, if something is another there: exceptions are log
+    /// records, and the upstream is trusted.
+    pub fn over_http(&self) -> &'static str {
+        if self.raises {
+            ".logs"
+        } else if self.needs == Some(Part::Client) {
+            ".trusted"
+        } else {
+            ""
+        }
     }
 
     /// Whether somebody gives up waiting, so that work is left undone which is no failure of its own.

@@ -18,7 +18,20 @@ pub fn build(
     build_with(project, target_dir, faults::plant, line)
 }
 
-/// Copies `project`, lets `plant` change the copy, builds the copy into `target_dir` and returns the path of the binary. The copy
+/// As [`build`], for a service that will be built many times with little changed: takes more space, and less time.
+///
+/// # Errors
+/// As for [`build`].
+pub fn build_incrementally(
+    project: &Path,
+    target_dir: &Path,
+    line: &mut dyn FnMut(&str),
+) -> anyhow::Result<PathBuf> {
+    let incremental = &[("CARGO_INCREMENTAL", "1")];
+    make(project, target_dir, faults::plant, incremental, line)
+}
+
+/// Copies `project`, lets `plant` change the copy, builds it into `target_dir` and returns the path of the binary. The copy
 /// lies in `target_dir` too, at the same place each time, so that a second build has little to do. `line` sees what
 /// Cargo says, as it comes.
 ///
@@ -28,6 +41,16 @@ pub fn build_with(
     project: &Path,
     target_dir: &Path,
     plant: impl FnOnce(&Path) -> anyhow::Result<()>,
+    line: &mut dyn FnMut(&str),
+) -> anyhow::Result<PathBuf> {
+    make(project, target_dir, plant, &[], line)
+}
+
+fn make(
+    project: &Path,
+    target_dir: &Path,
+    plant: impl FnOnce(&Path) -> anyhow::Result<()>,
+    environment: &[(&str, &str)],
     line: &mut dyn FnMut(&str),
 ) -> anyhow::Result<PathBuf> {
     let name = package_name(project)?;
@@ -42,6 +65,7 @@ pub fn build_with(
     let mut cargo = house::cargo(&copy);
     cargo
         .env("CARGO_TARGET_DIR", target_dir)
+        .envs(environment.iter().copied())
         .args(["build", "--bin", &name]);
     house::run(&mut cargo, line)?;
     Ok(target_dir

@@ -7,9 +7,8 @@ use anyhow::{Context, Result};
 
 use crate::origin::Origins;
 use crate::progress::Progress;
-use crate::scenario::Parts;
 use crate::specimens::Specimen;
-use crate::stacks::{self, Stack};
+use crate::stacks::Stack;
 use crate::{contract, house, root, snapshot};
 
 /// Regenerate the snapshots of the pairwise stacks, and on demand the contract. Review what changed before
@@ -26,7 +25,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.contract {
         None => {}
-        Some(named) if named.is_empty() => contracts(&one_for_each_set_of_parts()?)?,
+        Some(named) if named.is_empty() => contracts(&contract::stacks()?)?,
         Some(named) => contracts(&named)?,
     }
     snapshots()?;
@@ -51,25 +50,6 @@ fn snapshots() -> Result<()> {
     }
     println!("{} snapshots", wanted.len());
     Ok(())
-}
-
-/// The contract's files differ by parts: these stacks make all of them.
-fn one_for_each_set_of_parts() -> Result<Vec<Stack>> {
-    let default = stacks::default()?;
-    let is_default = |stack: &Stack, question| stack.one(question) == default.one(question);
-    let mut chosen: Vec<(Parts, Stack)> = Vec::new();
-    for stack in stacks::all()? {
-        let parts = Parts::of(&stack);
-        let in_process = ["sqlite", "none"].contains(&stack.one("database").unwrap_or_default());
-        if in_process
-            && is_default(&stack, "framework")
-            && is_default(&stack, "http_client")
-            && chosen.iter().all(|(known, _)| *known != parts)
-        {
-            chosen.push((parts, stack));
-        }
-    }
-    Ok(chosen.into_iter().map(|(_, stack)| stack).collect())
 }
 
 fn contracts(stacks: &[Stack]) -> Result<()> {

@@ -2,7 +2,7 @@
 //! as there are spans.
 
 use super::judge::Evidence;
-use super::registry::Registry;
+use super::registry::{MetricRule, Registry};
 use super::report::Report;
 use super::spans::rule_of;
 use crate::contract::at_the_end;
@@ -32,6 +32,9 @@ pub fn judge(evidence: &Evidence<'_>, registry: &Registry, report: &mut Report) 
                 report.violate(&rule.name, &span.name, what);
             }
         }
+        if rule.unit == "s" {
+            seconds(rule, &series, &spans, report);
+        }
         let unsampled = if measured == "http.server" {
             evidence.unsampled
         } else {
@@ -42,6 +45,29 @@ pub fn judge(evidence: &Evidence<'_>, registry: &Registry, report: &mut Report) 
             let what = format!("measured {counted} times, but there were {expected} operations");
             report.violate(&rule.name, &rule.name, what);
         }
+    }
+}
+
+/// What is measured in seconds lasted as long as the spans did: not a thousand times as long, nor a thousandth.
+fn seconds(rule: &MetricRule, series: &[&MetricPoint], spans: &[&Span], report: &mut Report) {
+    if series.is_empty() || spans.is_empty() {
+        return; // which is said otherwise
+    }
+    /// Clocks are read one after the other, so the two are never the same.
+    const TIMES: f64 = 20.0;
+    const BESIDES: f64 = 0.1;
+    let lasted = |span: &&Span| span.end.saturating_sub(span.start) as f64 / 1e9;
+    let lasted: f64 = spans.iter().map(lasted).sum();
+    let sums = series.iter().map(|point| match &point.measure {
+        Measure::Histogram { sum, .. } => *sum,
+        Measure::Number(_) => 0.0,
+    });
+    let measured: f64 = sums.sum();
+    if measured > lasted * TIMES + BESIDES || lasted > measured * TIMES + BESIDES {
+        let what = format!(
+            "it sums up to {measured:.3}, where the spans lasted {lasted:.3} s: is it in seconds?"
+        );
+        report.violate(&rule.name, &rule.name, what);
     }
 }
 

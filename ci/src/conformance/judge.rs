@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::condition::Facts;
 use super::registry::{Registry, Row, Waiver};
 use super::report::Report;
-use super::{consistency, metrics, others, spans};
+use super::{consistency, exceptions, metrics, others, spans};
 use crate::receiver::Received;
 use crate::signals::{Attributes, TraceId, Value};
 
@@ -33,6 +33,7 @@ pub fn judge(evidence: &Evidence<'_>, registry: &Registry) -> Report {
     }
     others::judge_resources(evidence.received, registry, &mut report);
     consistency::judge(evidence, registry, &mut report);
+    exceptions::judge(evidence.received, &mut report);
     waive(registry, &mut report);
     report
 }

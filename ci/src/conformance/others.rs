@@ -39,6 +39,13 @@ pub fn judge_log(log: &LogRecord, registry: &Registry, report: &mut Report) {
     if log.time == 0 && log.observed == 0 {
         report.violate(rule, &signal, "it has no time");
     }
+    let is_known = |id: &Option<String>| {
+        id.as_ref()
+            .is_some_and(|id| id.bytes().any(|digit| digit != b'0'))
+    };
+    if log.attributes.contains_key("session.id") && !is_known(&log.trace_id) {
+        report.violate(rule, &signal, "it belongs to a session, but names no trace");
+    }
     if log.trace_id.is_some() != log.span_id.is_some() {
         report.violate(
             rule,

@@ -150,23 +150,38 @@ pub async fn record_all(
     mut progress: impl FnMut(&Step),
 ) -> anyhow::Result<Vec<Recording>> {
     let mut recordings = Vec::new();
-    for (transport, short, name) in [
-        (Transport::Grpc, false, "over gRPC"),
-        (Transport::Http, true, "over HTTP"),
-    ] {
-        let fresh = servers::database(stack)?;
-        let plan = Plan {
-            binary: binary.to_owned(),
-            parts: Parts::of(stack),
-            transport,
-            short,
-            collector: collector.map(Path::to_owned),
-            stores: fresh.as_ref().map(Fresh::environment).unwrap_or_default(),
-        };
-        let recording = record(&plan, &mut progress).await;
-        recordings.push(recording.context(name)?);
+    for transport in Transport::ALL {
+        let recording = record_over(transport, binary, stack, collector, &mut progress);
+        recordings.push(recording.await?);
     }
     Ok(recordings)
+}
+
+/// One of the runs of [`record_all`].
+///
+/// # Errors
+/// As for [`record_all`].
+pub async fn record_over(
+    transport: Transport,
+    binary: &Path,
+    stack: &Stack,
+    collector: Option<&Path>,
+    progress: impl FnMut(&Step),
+) -> anyhow::Result<Recording> {
+    let fresh = servers::database(stack)?;
+    let (short, name) = match transport {
+        Transport::Grpc => (false, "over gRPC"),
+        Transport::Http => (true, "over HTTP"),
+    };
+    let plan = Plan {
+        binary: binary.to_owned(),
+        parts: Parts::of(stack),
+        transport,
+        short,
+        collector: collector.map(Path::to_owned),
+        stores: fresh.as_ref().map(Fresh::environment).unwrap_or_default(),
+    };
+    record(&plan, progress).await.context(name)
 }
 
 /// Compares recordings with the contract's files and the semantic conventions.
@@ -285,9 +300,10 @@ mod tests {
             for step in steps().iter().filter(|step| step.applies_to(&parts)) {
                 let name = step.contract(&parts);
                 names.extend(name.iter().map(|name| format!("{name}.txt")));
+                let over_http = step.over_http();
                 names.extend(
-                    name.filter(|_| step.raises)
-                        .map(|name| format!("{name}.logs.txt")),
+                    name.filter(|_| step.short)
+                        .map(|name| format!("{name}{over_http}.txt")),
                 );
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::client::Answer;
-use crate::scenario::{Leaves, Recording, SESSION, StepRecord};
+use crate::scenario::{Leaves, Recording, SESSION, StepRecord, Transport};
 use crate::signals::tree::linked;
 use crate::signals::{Attributes, Kind, Span};
 
@@ -21,6 +21,8 @@ pub fn breaches(recording: &Recording) -> Vec<String> {
             self::answer(record, answer, &spans, &mut say);
         }
     }
+    consumers(recording, &mut breaches);
+    flush(recording, &mut breaches);
     secrets(recording, &mut breaches);
     console(recording, &mut breaches);
     breaches
@@ -121,6 +123,28 @@ fn followers(
             say(format!("the parent of {kind} {name} is not in the trace"));
         }
         session(record, &of_follower, say);
+    }
+}
+
+/// Nobody consumes what nobody sent: who processes a message does so in the trace of its sender, or is linked to it.
+fn consumers(recording: &Recording, breaches: &mut Vec<String>) {
+    let alone = |span: &&Span| {
+        span.kind == Kind::Consumer && span.parent.is_none() && span.links.is_empty()
+    };
+    for Span { kind, name, .. } in recording.received.spans.iter().filter(alone) {
+        breaches.push(format!(
+            "{kind} {name} begins a trace and is linked to nothing"
+        ));
+    }
+}
+
+/// Where nothing is exported but at the end, all spans come after the service was told to stop.
+fn flush(recording: &Recording, breaches: &mut Vec<String>) {
+    let received = recording.received.spans.len();
+    if recording.transport == Transport::Grpc && received == recording.spans_before_stop {
+        breaches.push(
+            "no span came after the service was told to stop: nothing was flushed".to_owned(),
+        );
     }
 }
 

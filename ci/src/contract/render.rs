@@ -52,8 +52,8 @@ pub fn render(recording: &Recording) -> Rendered {
     let mut files = Rendered::new();
     for record in &recording.steps {
         if let Some(mut name) = record.step.contract(&recording.parts) {
-            if recording.transport == Transport::Http && record.step.raises {
-                name.push_str(".logs");
+            if recording.transport == Transport::Http {
+                name.push_str(record.step.over_http());
             }
             files.insert(format!("{name}.txt"), step(record, recording));
         }
@@ -106,6 +106,12 @@ fn step(record: &StepRecord, recording: &Recording) -> String {
 
 /// A header that was sent on, with ids replaced by what they mean.
 fn propagated(name: &str, value: &str, spans: &[&Span]) -> String {
+    if name == "baggage" {
+        // Its entries have no order.
+        let mut entries: Vec<&str> = value.split(',').collect();
+        entries.sort_unstable();
+        return normal::text(&entries.join(","));
+    }
     if name != "traceparent" {
         return normal::text(value);
     }

@@ -31,8 +31,13 @@ const STOP_DEADLINE: Duration = Duration::from_secs(20);
 pub enum Transport {
     /// OTLP over gRPC, spans and log records in one flush at the end.
     Grpc,
-    /// OTLP over HTTP with protobuf bodies, every 200 ms; exceptions as log records instead of span events.
+    /// OTLP over HTTP with protobuf bodies, every 200 ms; exceptions as log records instead of span events, and whoever is
+    /// called is trusted with baggage.
     Http,
+}
+
+impl Transport {
+    pub const ALL: [Self; 2] = [Self::Grpc, Self::Http];
 }
 
 /// What to run.
@@ -211,6 +216,7 @@ fn environment(
             "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN".to_owned(),
             "logs".to_owned(),
         );
+        env.insert("TELEMETRY_TRUSTED_HOSTS".to_owned(), "127.0.0.1".to_owned());
     }
     if plan.parts.has(Part::Client) {
         let url = format!("http://user:{SECRET}@{upstream}/hello?sig={SECRET}&page=1");

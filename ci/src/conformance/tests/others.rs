@@ -197,3 +197,86 @@ fn a_waiver_that_is_not_needed_is_reported() {
         "{texts:#?}"
     );
 }
+
+#[test]
+fn a_log_record_of_a_session_leads_to_its_trace() {
+    let expected = "exception: it belongs to a session, but names no trace";
+    let in_a_session = |trace: Option<&str>| {
+        of_log(|log| {
+            log.attributes.insert("session.id".to_owned(), "s-1".into());
+            log.trace_id = trace.map(str::to_owned);
+            log.span_id = trace.map(|_| "00000000000000a1".to_owned());
+        })
+    };
+    assert_named(&in_a_session(None), expected);
+    assert_named(&in_a_session(Some(&"0".repeat(32))), expected);
+    assert!(in_a_session(Some(&"a".repeat(32))).is_empty());
+}
+
+#[test]
+fn durations_are_in_seconds() {
+    let lasting = |nanoseconds: u64, measured: f64| {
+        let mut span = server();
+        span.end = span.start + nanoseconds;
+        let mut point = samples::duration();
+        if let Measure::Histogram { sum, .. } = &mut point.measure {
+            *sum = measured;
+        }
+        let received = Received {
+            spans: vec![span],
+            metrics: vec![point],
+            ..Received::default()
+        };
+        violations(&received)
+    };
+    assert!(lasting(2_000_000_000, 2.1).is_empty());
+    for wrong in [2_100.0, 0.002] {
+        let found = lasting(2_000_000_000, wrong);
+        assert!(found[0].ends_with("is it in seconds?"), "{found:?}");
+    }
+}
+
+#[test]
+fn an_exception_is_recorded_once() {
+    let attributes = samples::exception().attributes;
+    let raising = |mut span: Span| {
+        span.events.push(Event {
+            name: "exception".to_owned(),
+            time: 1,
+            attributes: attributes.clone(),
+        });
+        span
+    };
+    let (server, inner, database) = samples::trace();
+    let found = |spans: Vec<Span>, logs: Vec<LogRecord>| {
+        violations(&Received {
+            spans,
+            logs,
+            ..Received::default()
+        })
+    };
+    let expected = "exception: `Panic` (it broke) is on record twice";
+    // On a span and in the log, twice on one span, and on a span and one below it.
+    let twice = [
+        found(vec![raising(server.clone())], vec![samples::exception()]),
+        found(vec![raising(raising(server.clone()))], Vec::new()),
+        found(
+            vec![
+                raising(server.clone()),
+                inner.clone(),
+                raising(database.clone()),
+            ],
+            Vec::new(),
+        ),
+    ];
+    for found in &twice {
+        assert_named(found, expected);
+    }
+    let mut elsewhere = raising(server.clone());
+    elsewhere.trace_id = "a".repeat(32);
+    let apart = [
+        found(vec![raising(server.clone()), elsewhere], Vec::new()),
+        found(vec![server, inner, raising(database)], Vec::new()),
+    ];
+    assert_eq!(apart, [Vec::<String>::new(), Vec::new()]);
+}

@@ -256,3 +256,40 @@ fn what_a_request_set_off_is_judged_too() {
     let orphan = after(|retry| retry.parent = Some("00000000000000b3".to_owned()));
     assert!(orphan.contains("with 0 beginnings"), "{orphan}");
 }
+
+#[test]
+fn a_consumer_is_part_of_its_senders_trace_or_linked_to_it() {
+    let consumer = |links: Vec<Link>| {
+        let mut recording = recording();
+        let mut span = recording.received.spans[0].clone();
+        span.trace_id = "5ce1".repeat(8);
+        span.kind = Kind::Consumer;
+        span.name = "process welcome".to_owned();
+        span.links = links;
+        recording.received.spans.push(span);
+        breaches(&recording)
+    };
+    let expected = "CONSUMER process welcome begins a trace and is linked to nothing";
+    assert!(consumer(Vec::new()).iter().any(|breach| breach == expected));
+    let link = Link {
+        trace_id: "a1".repeat(16),
+        span_id: "a1".repeat(8),
+        attributes: Attributes::new(),
+    };
+    assert!(consumer(vec![link]).iter().all(|breach| breach != expected));
+}
+
+#[test]
+fn spans_that_do_not_come_at_the_end_were_not_flushed() {
+    let mut recording = recording();
+    recording.spans_before_stop = recording.received.spans.len();
+    let found = breaches(&recording);
+    assert!(
+        found
+            .iter()
+            .any(|breach| breach.ends_with("nothing was flushed")),
+        "{found:?}"
+    );
+    recording.transport = Transport::Http;
+    assert!(breaches(&recording).is_empty());
+}
