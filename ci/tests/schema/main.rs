@@ -126,15 +126,29 @@ fn only_chosen_parts_have_a_file() {
     for (stack, files) in [
         (
             "axum-none-none",
-            &["lifecycle", "manifest", "products", "users"][..],
+            &["lifecycle", "manifest", "products", "tokio", "users"][..],
         ),
         (
             "axum-none-reqwest",
-            &["external", "lifecycle", "manifest", "products", "users"],
+            &[
+                "external",
+                "lifecycle",
+                "manifest",
+                "products",
+                "tokio",
+                "users",
+            ],
         ),
         (
             "axum-sqlite-none+jobs",
-            &["jobs", "lifecycle", "manifest", "products", "users"],
+            &[
+                "jobs",
+                "lifecycle",
+                "manifest",
+                "products",
+                "tokio",
+                "users",
+            ],
         ),
         (
             "axum-none-none+redis+grpc",
@@ -144,10 +158,14 @@ fn only_chosen_parts_have_a_file() {
                 "manifest",
                 "peer",
                 "products",
+                "tokio",
                 "users",
             ],
         ),
-        ("axum-none-reqwest+jobs+telemetry", &["jobs", "manifest"]),
+        (
+            "axum-none-reqwest+jobs+telemetry",
+            &["jobs", "manifest", "tokio"],
+        ),
     ] {
         let specimen = Specimen::new(&stack.parse().unwrap()).unwrap();
         let found: Vec<String> = registry::files(&specimen).map(|(name, _)| name).collect();
