@@ -134,11 +134,11 @@ impl Step {
     }
 
     /// What the name of its contract file ends with in the run over HTTP, if something is another there: exceptions are log
-    /// records, and the upstream is trusted.
+    /// records, and whoever is called is trusted.
     pub fn over_http(&self) -> &'static str {
         if self.raises {
             ".logs"
-        } else if self.needs == Some(Part::Client) {
+        } else if self.needs == Some(Part::Client) || self.servers > 1 {
             ".trusted"
         } else {
             ""

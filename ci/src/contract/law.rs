@@ -15,7 +15,7 @@ pub fn breaches(recording: &Recording) -> Vec<String> {
         let spans = spans_of(record, recording);
         server_spans(record, &spans, &mut say);
         parents(record, &spans, &mut say);
-        session(record, &spans, &mut say);
+        session(record, &spans, recording.transport, &mut say);
         followers(record, &spans, recording, &mut say);
         if let Some(answer) = &record.answer {
             self::answer(record, answer, &spans, &mut say);
@@ -122,7 +122,7 @@ fn followers(
         for Span { kind, name, .. } in others.iter().filter(lost) {
             say(format!("the parent of {kind} {name} is not in the trace"));
         }
-        session(record, &of_follower, say);
+        session(record, &of_follower, recording.transport, say);
     }
 }
 
@@ -148,9 +148,14 @@ fn flush(recording: &Recording, breaches: &mut Vec<String>) {
     }
 }
 
-/// The session that the request names is on every span of its trace; one that is not valid is on none. It stays in the
-/// house: baggage leaves to trusted hosts only, and no peer is one.
-fn session(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
+/// The session that the request names is on every span of its trace; one that is not valid is on none. It leaves to trusted
+/// hosts only, and the peer is one in the run over HTTP.
+fn session(
+    record: &StepRecord,
+    spans: &[&Span],
+    transport: Transport,
+    say: &mut impl FnMut(String),
+) {
     let headers = &record.step.request.headers;
     let sent = headers
         .iter()
@@ -158,7 +163,8 @@ fn session(record: &StepRecord, spans: &[&Span], say: &mut impl FnMut(String)) {
         .map(|(_, id)| id.as_str());
     let valid = sent.filter(|id| *id == SESSION);
     for span in spans {
-        let valid = valid.filter(|_| !is_of_a_peer(span, spans));
+        let is_told = transport == Transport::Http || !is_of_a_peer(span, spans);
+        let valid = valid.filter(|_| is_told);
         match (valid, span.string("session.id")) {
             (Some(sent), got) if got != Some(sent) => {
                 say(format!("the session is not on {} {}", span.kind, span.name))

@@ -185,7 +185,7 @@ fn of_the_peer(run: &Recording) -> Span {
 }
 
 #[test]
-fn a_peer_is_called_by_a_client_span_and_gets_no_session() {
+fn a_peer_is_called_by_a_client_span_and_gets_the_session_when_it_is_trusted() {
     let with_peer = |change: fn(&mut Recording, &mut Span)| {
         breaches_after(|run| {
             run.steps[0].step.servers = 2;
@@ -208,6 +208,8 @@ fn a_peer_is_called_by_a_client_span_and_gets_no_session() {
     );
     let told = with_peer(|_, peer| *peer = peer.clone().with("session.id", SESSION));
     assert!(told.contains("although none was sent"), "{told}");
+    let not_told = with_peer(|run, _| run.transport = Transport::Http);
+    assert!(not_told.contains("the session is not on"), "{not_told}");
 }
 
 #[test]
