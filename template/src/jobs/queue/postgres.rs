@@ -45,9 +45,10 @@ impl Queue {
             // One for each worker, one to push, and one to spare.
             .max_connections(config.jobs.concurrency + 2)
             .acquire_timeout(config.db.timeout)
-            // What the migrations of apalis find in place is no news, and would be logged.
+            // What the migrations of apalis find in place is no news, nor that a worker ended before its transaction began;
+            // all of it would be logged.
             .after_connect(|connection, _| {
-                let quiet = connection.execute("SET client_min_messages = warning");
+                let quiet = connection.execute("SET client_min_messages = error");
                 Box::pin(async { quiet.await.map(drop) })
             });
         let pool = pool.connect_with(options).await;
