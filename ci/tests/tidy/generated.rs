@@ -32,7 +32,7 @@ const WORDS: [(Part, &[&str]); 5] = [
         &["UPSTREAM_URL", "UPSTREAM_TIMEOUT", "/external"],
     ),
     (Part::Redis, &["REDIS_URL", "CACHE_", "cache"]),
-    (Part::Jobs, &["JOBS_", "worker", "welcome"]),
+    (Part::Jobs, &["JOBS_", "the worker", "worker`", "welcome"]),
     (Part::Grpc, &["GRPC_", "/peer", "proto/"]),
 ];
 
