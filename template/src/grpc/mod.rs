@@ -17,7 +17,7 @@ use tonic::transport::server::{Server, TcpIncoming};
 use tonic_health::ServingStatus;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{config::Config, lifecycle::stop_signal, state::AppState};
+use crate::{config::Config, state::AppState, stop::Stop};
 
 /// Settings of the gRPC server.
 #[derive(Debug, Clone, Args)]
@@ -46,16 +46,16 @@ pub struct Settings {
     pub message_limit: usize,
 }
 
-/// Serves until told to stop, then finishes the calls that are running, as long as the shutdown timeout allows.
+/// Serves until `stop`, then finishes the calls that are running, as long as the shutdown timeout allows.
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(config: &Config, state: AppState) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, state: AppState, stop: &Stop) -> anyhow::Result<()> {
     let address = SocketAddr::new(config.grpc.host, config.grpc.port);
     let listener = TcpListener::bind(address).await;
     let listener = listener
         .with_context(|| format!("cannot listen on {address} (GRPC_HOST and GRPC_PORT)"))?;
-    serve_on(listener, config, state).await
+    serve_on(listener, config, state, stop).await
 }
 
 /// [`serve`], on a port that is bound already.
@@ -66,6 +66,7 @@ pub async fn serve_on(
     listener: TcpListener,
     config: &Config,
     state: AppState,
+    stop: &Stop,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let limit = config.grpc.message_limit;
@@ -95,7 +96,7 @@ pub async fn serve_on(
 
     tracing::info!(%address, "gRPC listening");
     let stopping = async {
-        stop_signal().await;
+        stop.told().await;
         // Whoever watches sends nobody here any more.
         for service in ["", "shop.v1.UserService", "shop.v1.ProductService"] {
             health
@@ -106,7 +107,7 @@ pub async fn serve_on(
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let served = router.serve_with_incoming_shutdown(incoming, stopping);
     let too_late = async {
-        stop_signal().await;
+        stop.told().await;
         tokio::time::sleep(config.server.shutdown_timeout).await;
     };
     tokio::select! {

@@ -8,7 +8,6 @@ use apalis_core::{
 };
 use clap::Args;
 use tokio::{
-    sync::watch,
     task::JoinSet,
     time::{interval, sleep},
 };
@@ -16,22 +15,22 @@ use tower::limit::ConcurrencyLimitLayer;
 use ulid::Ulid;
 
 use super::{Jobs, attempt::Work, pace::Pace};
-use crate::{config::Config, lifecycle::stop_signal, state::AppState};
+use crate::{config::Config, state::AppState, stop::Stop};
 
 /// Between two attempts to get a worker going whose queue is away.
 const RECOVERY: Duration = Duration::from_secs(1);
 /// Between two looks for what may be forgotten.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
 
-/// Works on jobs beside the web server, unless that is left to other processes.
+/// Works on jobs beside the web server until `stop`, unless that is left to other processes.
 ///
 /// # Errors
 /// When a worker is lost.
-pub async fn serve(config: &Config, state: AppState) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, state: AppState, stop: &Stop) -> anyhow::Result<()> {
     if config.jobs.in_process {
-        return work(config, state, stop_signal()).await;
+        return work(config, state, stop).await;
     }
-    stop_signal().await;
+    stop.told().await;
     Ok(())
 }
 
@@ -41,9 +40,13 @@ pub struct Worker {}
 
 impl Worker {
     pub(crate) async fn run(&self, config: &Config) -> anyhow::Result<()> {
-        let state = AppState::connect(config).await?;
+        let stop = Stop::on_signal()?;
+        let state = tokio::select! {
+            state = AppState::connect(config) => state?,
+            () = stop.told() => return Ok(()),
+        };
         tracing::info!(concurrency = config.jobs.concurrency, "working on jobs");
-        let worked = work(config, state.clone(), stop_signal()).await;
+        let worked = work(config, state.clone(), &stop).await;
         state.close().await;
         worked
     }
@@ -53,12 +56,7 @@ impl Worker {
 ///
 /// # Errors
 /// When a worker is lost, which no failing job and no outage of the queue leads to.
-pub async fn work(
-    config: &Config,
-    state: AppState,
-    stop: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
-    let (tell, stopping) = watch::channel(false);
+pub async fn work(config: &Config, state: AppState, stop: &Stop) -> anyhow::Result<()> {
     let jobs = state.jobs.clone();
     let mut workers = JoinSet::new();
     // Each runs one job at a time: apalis would run several in one task, hence on one core, and hold acknowledgements
@@ -66,17 +64,16 @@ pub async fn work(
     for _ in 0..config.jobs.concurrency {
         let worker = Slot {
             work: Work::new(config, state.clone()),
-            stopping: stopping.clone(),
+            stop: stop.clone(),
             patience: config.server.shutdown_timeout,
         };
         workers.spawn(worker.run());
     }
     tokio::select! {
-        () = stop => {}
+        () = stop.told() => {}
         () = sweep(&jobs, config.jobs.keep) => {}
         Some(Err(lost)) = workers.join_next() => return Err(lost.into()),
     }
-    tell.send_replace(true);
     while let Some(ended) = workers.join_next().await {
         ended?;
     }
@@ -96,14 +93,14 @@ async fn sweep(jobs: &Jobs, keep: Duration) {
 /// Room for one job at a time, which always has a worker.
 struct Slot {
     work: Work,
-    stopping: watch::Receiver<bool>,
+    stop: Stop,
     /// What a job may take to finish once the service stops.
     patience: Duration,
 }
 
 impl Slot {
     async fn run(self) {
-        while !*self.stopping.borrow() {
+        while !self.stop.is_told() {
             // Another name each time: its queue takes a worker that comes back under the same for one too many.
             let name = Ulid::generate().to_string();
             if let Err(error) = self.worker(&name).await {
@@ -116,9 +113,8 @@ impl Slot {
                     tracing::warn!(%error, "jobs that were not finished wait until their worker counts as dead");
                 }
             }
-            let mut stopping = self.stopping.clone();
             tokio::select! {
-                _ = stopping.wait_for(|stop| *stop) => {}
+                () = self.stop.told() => {}
                 () = sleep(RECOVERY) => {}
             }
         }
@@ -139,14 +135,13 @@ impl Slot {
             .build(move |payload, id, attempt, headers| {
                 work.clone().attempt(payload, id, attempt, headers)
             });
-        let mut stop = self.stopping.clone();
+        let told = self.stop.told();
         let stopped = async move {
-            let _ = stop.wait_for(|stop| *stop).await;
+            told.await;
             Ok::<(), apalis_core::error::WorkerError>(())
         };
-        let mut stop = self.stopping.clone();
         let too_late = async {
-            let _ = stop.wait_for(|stop| *stop).await;
+            self.stop.told().await;
             sleep(self.patience).await;
         };
         tokio::select! {

@@ -5,7 +5,7 @@ use proto::shop::v1::{
     CreateUserRequest, GetUserRequest, SearchRequest, product_service_client::ProductServiceClient,
     user_service_client::UserServiceClient,
 };
-use service::{grpc, state::AppState};
+use service::{grpc, state::AppState, stop::Stop};
 use telemetry::testing::{Trace, attribute};
 use tokio::net::TcpListener;
 use tonic::{
@@ -33,7 +33,8 @@ async fn start_with(arguments: &[&str]) -> (App, Channel) {
     let state = state.expect("the service starts");
     tokio::spawn({
         let (config, state) = (config.clone(), state.clone());
-        async move { grpc::serve_on(listener, &config, state).await }
+        let (_, never) = Stop::by_hand();
+        async move { grpc::serve_on(listener, &config, state, &never).await }
     });
     (app.serve(&config, state).await, channel(address))
 }

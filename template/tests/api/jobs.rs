@@ -2,9 +2,8 @@
 
 use reqwest::Method;
 use serde_json::json;
-use service::{jobs, state::AppState};
+use service::{jobs, state::AppState, stop::Stop};
 use telemetry::testing::{Trace, attribute};
-use tokio::sync::oneshot;
 
 use crate::app::{App, Reply};
 
@@ -51,12 +50,12 @@ async fn a_job_outlives_the_service_that_pushed_it() {
     state.close().await;
     assert!(!trace.tree().await.contains("CONSUMER"));
 
-    let (stop, stopped) = oneshot::channel::<()>();
     let state = connect().await;
-    let worker = jobs::work(&config, state.clone(), async { drop(stopped.await) });
+    let (tell, stop) = Stop::by_hand();
+    let worker = jobs::work(&config, state.clone(), &stop);
     let watcher = async {
         trace.span("process welcome").await;
-        drop(stop);
+        tell.send_replace(true);
     };
     let (worked, ()) = tokio::join!(worker, watcher);
 
@@ -64,8 +63,13 @@ async fn a_job_outlives_the_service_that_pushed_it() {
     // Had the job come back, it would be run once more.
     state.close().await;
     let state = connect().await;
-    let nothing = tokio::time::sleep(std::time::Duration::from_secs(2));
-    let worked = jobs::work(&config, state, nothing).await;
+    let (tell, stop) = Stop::by_hand();
+    let worker = jobs::work(&config, state, &stop);
+    let nothing = async {
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        tell.send_replace(true);
+    };
+    let (worked, ()) = tokio::join!(worker, nothing);
     worked.expect("the worker drains");
     let runs = trace.spans();
     let runs = runs.iter().filter(|span| span.name == "process welcome");

@@ -2,9 +2,8 @@
 
 use reqwest::Method;
 use serde_json::json;
-use service::{jobs, state::AppState};
+use service::{jobs, state::AppState, stop::Stop};
 use telemetry::testing::{Trace, attribute};
-use tokio::sync::oneshot;
 
 use crate::app::{App, Reply};
 
@@ -26,11 +25,11 @@ async fn a_job_that_fails_is_tried_again_in_a_linked_trace_and_given_up_in_the_e
     assert_eq!(Reply::to(post).await.status, 201);
     app.database.execute("DROP TABLE users").await;
 
-    let (stop, stopped) = oneshot::channel::<()>();
-    let worker = jobs::work(&config, state, async { drop(stopped.await) });
+    let (tell, stop) = Stop::by_hand();
+    let worker = jobs::work(&config, state, &stop);
     let watcher = async {
         let retry = trace.linked().await;
-        drop(stop);
+        tell.send_replace(true);
         retry
     };
     let (worked, retry) = tokio::join!(worker, watcher);

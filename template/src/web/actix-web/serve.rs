@@ -9,11 +9,11 @@ use tokio::{runtime::Handle, sync::mpsc, time};
 use super::{layers, routes};
 use crate::{
     config::{self, Config},
-    lifecycle::stop_signal,
     state::AppState,
+    stop::Stop,
 };
 
-/// Serves until told to stop, then finishes the requests that are running, as long as the shutdown timeout allows.
+/// Serves until `stop`, then finishes the requests that are running, as long as the shutdown timeout allows.
 /// `listening` is called with the address once connections are accepted.
 ///
 /// HTTP/1.1 only. With the framework's HTTP/2 without TLS, a connection that says nothing has no time limit, one that is
@@ -24,6 +24,7 @@ use crate::{
 pub async fn serve(
     config: &Config,
     state: AppState,
+    stop: &Stop,
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     // Each worker's app holds a sender, and with the last of them all requests are gone.
@@ -32,18 +33,18 @@ pub async fn serve(
     listening(address);
 
     let handle = server.handle();
-    let stop = async {
-        stop_signal().await;
+    let stopped = async {
+        stop.told().await;
         tracing::info!("stopping: requests that are running may finish");
         handle.stop(true).await;
         Ok(())
     };
     let too_late = async {
-        stop_signal().await;
+        stop.told().await;
         time::sleep(config.server.shutdown_timeout).await;
     };
     tokio::select! {
-        served = async { tokio::try_join!(server, stop) } => drop(served?),
+        served = async { tokio::try_join!(server, stopped) } => drop(served?),
         () = too_late => tracing::warn!("requests still running after {:?} are cut off", config.server.shutdown_timeout),
     }
     // The workers end by themselves, and look but once a second whether they must; the requests that they drop are

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
-use crate::{config::Config, lifecycle::stop_signal, state::AppState};
+use crate::{config::Config, state::AppState, stop::Stop};
 
-/// Serves until told to stop, then finishes the requests that are running, as long as the shutdown timeout allows.
+/// Serves until `stop`, then finishes the requests that are running, as long as the shutdown timeout allows.
 /// `listening` is called with the address once connections are accepted.
 ///
 /// # Errors
@@ -15,6 +15,7 @@ use crate::{config::Config, lifecycle::stop_signal, state::AppState};
 pub async fn serve(
     config: &Config,
     state: AppState,
+    stop: &Stop,
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let address = config.server.address();
@@ -25,12 +26,13 @@ pub async fn serve(
 
     let router = super::router(state, &config.server);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let told = stop.told();
     let served = axum::serve(listener, service).with_graceful_shutdown(async {
-        stop_signal().await;
+        told.await;
         tracing::info!("stopping: requests that are running may finish");
     });
     let too_late = async {
-        stop_signal().await;
+        stop.told().await;
         tokio::time::sleep(config.server.shutdown_timeout).await;
     };
     tokio::select! {

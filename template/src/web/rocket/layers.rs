@@ -91,7 +91,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::web::serve::launch;
+    use crate::{stop::Stop, web::serve::launch};
 
     /// Serves `routes` with the default settings, changed by `arguments`, and gives the address.
     async fn serve(routes: Vec<Route>, arguments: &[&str]) -> String {
@@ -103,9 +103,10 @@ mod tests {
         let server = Server::from_arg_matches(&matches).expect("valid settings");
         let (listening, address) = oneshot::channel();
         let rocket = around(routes, &server);
+        let (_, never) = Stop::by_hand();
         tokio::spawn(async move {
             let tell = |address| listening.send(address).expect("the test waits");
-            launch(rocket, &server, tell).await
+            launch(rocket, &server, &never, tell).await
         });
         format!("http://{}", address.await.expect("it listens"))
     }

@@ -12,11 +12,11 @@ use tokio::sync::oneshot;
 
 use crate::{
     config::{Config, Server},
-    lifecycle::stop_signal,
     state::AppState,
+    stop::Stop,
 };
 
-/// Serves until told to stop, then finishes the requests that are running, as long as the shutdown timeout allows.
+/// Serves until `stop`, then finishes the requests that are running, as long as the shutdown timeout allows.
 /// `listening` is called with the address once connections are accepted.
 ///
 /// # Errors
@@ -24,10 +24,11 @@ use crate::{
 pub async fn serve(
     config: &Config,
     state: AppState,
+    stop: &Stop,
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let rocket = super::rocket(state, &config.server);
-    launch(rocket, &config.server, listening).await
+    launch(rocket, &config.server, stop, listening).await
 }
 
 /// Rocket's state holds it, so it goes when the last connection has gone.
@@ -36,6 +37,7 @@ struct Running(#[expect(dead_code, reason = "it is dropped, no more")] oneshot::
 pub(super) async fn launch(
     rocket: Rocket<Build>,
     server: &Server,
+    stop: &Stop,
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let (running, ended) = oneshot::channel();
@@ -53,7 +55,7 @@ pub(super) async fn launch(
         if let Ok(address) = address.await {
             listening(address);
         }
-        stop_signal().await;
+        stop.told().await;
     };
     // Dropping `launch` closes the listener, and no connection: those are tasks of their own, which `shutdown` tells.
     tokio::select! {

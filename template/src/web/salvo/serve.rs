@@ -7,9 +7,9 @@ use salvo::Server;
 use tokio::net::TcpListener;
 
 use super::listener::Listener;
-use crate::{config::Config, lifecycle::stop_signal, state::AppState};
+use crate::{config::Config, state::AppState, stop::Stop};
 
-/// Serves until told to stop, then finishes the requests that are running, as long as the shutdown timeout allows.
+/// Serves until `stop`, then finishes the requests that are running, as long as the shutdown timeout allows.
 /// `listening` is called with the address once connections are accepted.
 ///
 /// # Errors
@@ -17,6 +17,7 @@ use crate::{config::Config, lifecycle::stop_signal, state::AppState};
 pub async fn serve(
     config: &Config,
     state: AppState,
+    stop: &Stop,
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let address = config.server.address();
@@ -25,7 +26,7 @@ pub async fn serve(
         listener.with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
     listening(listener.local_addr()?);
 
-    let (listener, closed) = Listener::new(listener, stop_signal())?;
+    let (listener, closed) = Listener::new(listener, stop.told())?;
     let server = Server::new(listener);
     let handle = server.handle();
     let too_late = async {
