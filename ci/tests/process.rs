@@ -10,6 +10,7 @@ use ci::client::{self, Answer, Request};
 use ci::receiver::Receiver;
 use ci::service::{Ended, Service};
 use ci::signals::Kind;
+use ci::upstream::Upstream;
 
 use ci::{house, stacks, subject};
 
@@ -152,6 +153,51 @@ async fn disabled_telemetry_leaves_a_service_that_works_and_exports_nothing() {
         stop(service).await;
     }
     assert_eq!(receiver.store().snapshot().exports, [0, 0]);
+}
+
+/// A service that records no spans is missing from its callers' traces, and breaks none: propagators work
+/// whatever `OTEL_SDK_DISABLED` says (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
+#[tokio::test]
+async fn a_service_that_records_no_spans_lets_its_callers_traces_pass() {
+    let upstream = Upstream::start().await.unwrap();
+    let url = format!("http://{}/", upstream.address());
+    let traceparent = format!("00-{}-{}-01", "5".repeat(32), "6".repeat(16));
+    let sent = [
+        ("traceparent", &*traceparent),
+        ("tracestate", "vendor=1"),
+        ("baggage", "tenant=t-1"),
+    ];
+    for switch in [
+        ("OTEL_SDK_DISABLED", "true"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+    ] {
+        let service = start(&[
+            switch,
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("UPSTREAM_URL", &url),
+            ("TELEMETRY_TRUSTED_HOSTS", "127.0.0.1"),
+        ])
+        .await
+        .unwrap();
+        let calls = upstream.calls();
+        let request = Request {
+            method: "POST",
+            target: "/external",
+            headers: sent.map(|(name, value)| (name, value.to_owned())).into(),
+            body: Vec::new(),
+        };
+        let answer = client::send(service.address(), &request).await.unwrap();
+        assert_eq!((answer.status, answer.trace_id()), (200, None));
+        let got = upstream.headers_since(calls);
+        for (name, value) in sent {
+            assert_eq!(
+                got[0].get(name).map(String::as_str),
+                Some(value),
+                "{switch:?}"
+            );
+        }
+        stop(service).await;
+    }
 }
 
 #[tokio::test]

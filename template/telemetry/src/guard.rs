@@ -124,9 +124,8 @@ pub(crate) fn start(
     if let Some(metrics) = pipeline.metrics() {
         global::set_meter_provider(metrics.clone());
     }
-    if pipeline.records() {
-        global::set_text_map_propagator(propagation::of(&settings.propagators));
-    }
+    // When telemetry is off, too: what callers sent passes through.
+    global::set_text_map_propagator(propagation::of(&settings.propagators));
     settings.inbound.apply();
     exception::use_signal(settings.exceptions);
     PIPELINE.get_or_init(|| pipeline);

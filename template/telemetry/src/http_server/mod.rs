@@ -5,6 +5,8 @@
 
 mod adapter;
 mod metrics;
+#[cfg(test)]
+mod tests;
 
 use std::{borrow::Cow, net::SocketAddr, sync::LazyLock, time::Instant};
 
@@ -77,19 +79,36 @@ static EXCLUDED_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
 pub struct ServerSpan {
     context: Context,
     start: Instant,
-    /// The metrics' attributes; the first [`metrics::ACTIVE`] of them are those of the active requests.
-    attributes: Vec<KeyValue>,
+    /// The metrics' attributes; the first [`metrics::ACTIVE`] of them are those of the active requests. None when telemetry
+    /// is off.
+    attributes: Option<Vec<KeyValue>>,
     responded: bool,
 }
 
 impl ServerSpan {
-    /// Begins the span of a request. None for excluded paths and when telemetry is off.
+    /// Begins the span of a request. None for excluded paths.
     #[must_use]
     pub fn start(request: &Request<'_>) -> Option<Self> {
-        if !crate::guard::enabled() || EXCLUDED_PATHS.iter().any(|path| path == request.path) {
+        if EXCLUDED_PATHS.iter().any(|path| path == request.path) {
             return None;
         }
-        Some(Self::begin(request, Caller::of(request.headers)))
+        let caller = Caller::of(request.headers);
+        Some(if crate::guard::enabled() {
+            Self::begin(request, caller)
+        } else {
+            Self::unseen(caller)
+        })
+    }
+
+    /// When telemetry is off the caller's context passes through, so that only this service is missing from the trace:
+    /// <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration>.
+    fn unseen(caller: Caller) -> Self {
+        Self {
+            context: caller.parent,
+            start: Instant::now(),
+            attributes: None,
+            responded: false,
+        }
     }
 
     fn begin(request: &Request<'_>, caller: Caller) -> Self {
@@ -111,7 +130,7 @@ impl ServerSpan {
         Self {
             context: parent.with_span(span),
             start: Instant::now(),
-            attributes,
+            attributes: Some(attributes),
             responded: false,
         }
     }
@@ -122,10 +141,10 @@ impl ServerSpan {
         &self.context
     }
 
-    /// Headers that lead the caller to the trace: `traceresponse` and `Server-Timing`.
-    #[must_use]
-    pub fn response_headers(&self) -> [(&'static str, HeaderValue); 2] {
-        propagation::response_headers(&self.context)
+    /// Headers that lead the caller to the trace, if there is one: `traceresponse` and `Server-Timing`.
+    pub fn response_headers(&self) -> impl Iterator<Item = (&'static str, HeaderValue)> + use<> {
+        let headers = propagation::response_headers(&self.context);
+        headers.into_iter().flatten()
     }
 
     /// Notes the response's head. Only 5xx are errors of a server.
@@ -150,11 +169,11 @@ impl ServerSpan {
     }
 
     fn fail(&mut self, error: Cow<'static, str>) {
-        if self
-            .attributes
-            .iter()
-            .any(|known| known.key.as_str() == attribute::ERROR_TYPE)
-        {
+        let Some(attributes) = &mut self.attributes else {
+            return;
+        };
+        let is_error = |known: &KeyValue| known.key.as_str() == attribute::ERROR_TYPE;
+        if attributes.iter().any(is_error) {
             return;
         }
         let error = KeyValue::new(attribute::ERROR_TYPE, error);
@@ -163,13 +182,15 @@ impl ServerSpan {
             span.set_attribute(error.clone());
             span.set_status(Status::error(""));
         }
-        self.attributes.push(error);
+        attributes.push(error);
     }
 
     /// An attribute of span and metric alike.
     fn note(&mut self, attribute: KeyValue) {
-        self.context.span().set_attribute(attribute.clone());
-        self.attributes.push(attribute);
+        if let Some(attributes) = &mut self.attributes {
+            self.context.span().set_attribute(attribute.clone());
+            attributes.push(attribute);
+        }
     }
 }
 
@@ -183,12 +204,15 @@ impl Drop for ServerSpan {
             };
             self.fail(Cow::Borrowed(cause));
         }
+        let Some(attributes) = &self.attributes else {
+            return;
+        };
         metrics::INSTRUMENTS
             .active
-            .add(-1, &self.attributes[..metrics::ACTIVE]);
+            .add(-1, &attributes[..metrics::ACTIVE]);
         metrics::INSTRUMENTS
             .duration
-            .record(self.start.elapsed().as_secs_f64(), &self.attributes);
+            .record(self.start.elapsed().as_secs_f64(), attributes);
         self.context.span().end();
     }
 }
@@ -255,87 +279,4 @@ fn host_and_port<'a>(authority: &'a str, scheme: &str) -> Option<(&'a str, u16)>
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
     (!host.is_empty()).then_some((host, port))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use opentelemetry::SpanId;
-
-    use super::*;
-    use crate::{
-        propagation::InboundContext,
-        testing::{self, Trace},
-    };
-
-    #[tokio::test]
-    async fn a_public_edge_begins_a_trace_that_is_linked_to_the_caller_s() {
-        let trace = Trace::new();
-        let headers = HashMap::from(
-            [
-                ("traceparent", &*trace.traceparent()),
-                ("tracestate", "vendor=1"),
-                ("baggage", "tenant=t-1"),
-                ("x-session-id", "s-1"),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
-        let request = Request {
-            method: "GET",
-            scheme: "http",
-            path: "/",
-            query: None,
-            route: None,
-            protocol_version: "1.1",
-            authority: None,
-            peer: None,
-            headers: &headers,
-        };
-        let caller = Caller::by(InboundContext::Link, &headers);
-        let mut span = ServerSpan::begin(&request, caller);
-        let mut sent = HashMap::new();
-        global::get_text_map_propagator(|propagator| {
-            propagator.inject_context(span.context(), &mut sent);
-        });
-        span.respond(200, None);
-        drop(span);
-
-        let span = trace.linked().await;
-        assert_eq!(span.parent_span_id, SpanId::INVALID);
-        assert_eq!(span.links.len(), 1);
-        let (context, session) = (&span.span_context, testing::attribute(&span, "session.id"));
-        assert_ne!(context.trace_id().to_string(), trace.id());
-        assert_eq!(session.as_deref(), Some("s-1"));
-        let expected = format!("00-{}-{}-01", context.trace_id(), context.span_id());
-        assert_eq!(sent["traceparent"], expected);
-        assert_eq!(sent["baggage"], "session.id=s-1");
-        assert_eq!(sent.len(), 2, "{sent:?}");
-    }
-
-    #[test]
-    fn names_never_hold_a_path() {
-        assert_eq!(
-            span_name(Some("GET".into()), Some("/users/{id}")),
-            "GET /users/{id}"
-        );
-        assert_eq!(span_name(Some("GET".into()), None), "GET");
-        assert_eq!(span_name(None, Some("/users/{id}")), "HTTP /users/{id}");
-        assert_eq!(span_name(None, None), "HTTP");
-    }
-
-    #[test]
-    fn the_authority_is_taken_apart() {
-        for (authority, scheme, expected) in [
-            ("example.com:8080", "http", Some(("example.com", 8080))),
-            ("example.com", "http", Some(("example.com", 80))),
-            ("example.com", "https", Some(("example.com", 443))),
-            ("[::1]:9000", "http", Some(("::1", 9000))),
-            ("[::1]", "http", Some(("::1", 80))),
-            ("example.com:port", "http", None),
-            (":80", "http", None),
-        ] {
-            assert_eq!(host_and_port(authority, scheme), expected, "{authority}");
-        }
-    }
 }

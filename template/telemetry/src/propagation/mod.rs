@@ -14,6 +14,7 @@ use http::HeaderValue;
 use opentelemetry::{
     Context,
     propagation::{TextMapCompositePropagator, TextMapPropagator},
+    trace::TraceContextExt as _,
 };
 
 pub(crate) use inbound::{Caller, InboundContext};
@@ -33,17 +34,21 @@ pub(crate) fn of(names: &[&str]) -> TextMapCompositePropagator {
     TextMapCompositePropagator::new(propagators)
 }
 
-/// What a response tells its caller: `traceresponse`, and `Server-Timing` for browsers, whose scripts can read no other
+/// What a response tells its caller of a span of ours: `traceresponse`, and `Server-Timing` for browsers, whose scripts can read no other
 /// header of a page load. <https://w3c.github.io/trace-context/#trace-context-http-response-headers-format>
-pub(crate) fn response_headers(context: &Context) -> [(&'static str, HeaderValue); 2] {
+pub(crate) fn response_headers(context: &Context) -> Option<[(&'static str, HeaderValue); 2]> {
+    let span = context.span().span_context().clone();
+    if !span.is_valid() || span.is_remote() {
+        return None;
+    }
     let value = trace_context::of(context).to_string();
     let timing = format!("traceparent;desc=\"{value}\"");
     let header =
         |text: String| HeaderValue::try_from(text).expect("hexadecimal digits are a valid header");
-    [
+    Some([
         ("traceresponse", header(value)),
         ("server-timing", header(timing)),
-    ]
+    ])
 }
 
 /// Without the optional whitespace of HTTP around it, which is less than Rust calls whitespace:

@@ -1,0 +1,103 @@
+use std::collections::HashMap;
+
+use opentelemetry::SpanId;
+
+use super::*;
+use crate::{
+    propagation::InboundContext,
+    testing::{self, Trace},
+};
+
+#[tokio::test]
+async fn a_public_edge_begins_a_trace_that_is_linked_to_the_caller_s() {
+    let trace = Trace::new();
+    let headers = HashMap::from(
+        [
+            ("traceparent", &*trace.traceparent()),
+            ("tracestate", "vendor=1"),
+            ("baggage", "tenant=t-1"),
+            ("x-session-id", "s-1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    let request = Request {
+        method: "GET",
+        scheme: "http",
+        path: "/",
+        query: None,
+        route: None,
+        protocol_version: "1.1",
+        authority: None,
+        peer: None,
+        headers: &headers,
+    };
+    let caller = Caller::by(InboundContext::Link, &headers);
+    let mut span = ServerSpan::begin(&request, caller);
+    let mut sent = HashMap::new();
+    global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(span.context(), &mut sent);
+    });
+    span.respond(200, None);
+    drop(span);
+
+    let span = trace.linked().await;
+    assert_eq!(span.parent_span_id, SpanId::INVALID);
+    assert_eq!(span.links.len(), 1);
+    let (context, session) = (&span.span_context, testing::attribute(&span, "session.id"));
+    assert_ne!(context.trace_id().to_string(), trace.id());
+    assert_eq!(session.as_deref(), Some("s-1"));
+    let expected = format!("00-{}-{}-01", context.trace_id(), context.span_id());
+    assert_eq!(sent["traceparent"], expected);
+    assert_eq!(sent["baggage"], "session.id=s-1");
+    assert_eq!(sent.len(), 2, "{sent:?}");
+}
+
+/// Whether another service is in the trace is not for this one to say.
+#[test]
+fn with_telemetry_off_the_caller_s_context_passes_through() {
+    let trace = Trace::new();
+    let received = HashMap::from(
+        [
+            ("traceparent", &*trace.traceparent()),
+            ("tracestate", "vendor=1"),
+            ("baggage", "tenant=t-1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    let mut span = ServerSpan::unseen(Caller::by(InboundContext::Continue, &received));
+    let mut sent = HashMap::new();
+    global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(span.context(), &mut sent);
+    });
+    assert_eq!(sent, received);
+    assert_eq!(span.response_headers().count(), 0);
+    span.respond(500, None);
+    drop(span);
+    assert!(trace.spans().is_empty());
+}
+
+#[test]
+fn names_never_hold_a_path() {
+    assert_eq!(
+        span_name(Some("GET".into()), Some("/users/{id}")),
+        "GET /users/{id}"
+    );
+    assert_eq!(span_name(Some("GET".into()), None), "GET");
+    assert_eq!(span_name(None, Some("/users/{id}")), "HTTP /users/{id}");
+    assert_eq!(span_name(None, None), "HTTP");
+}
+
+#[test]
+fn the_authority_is_taken_apart() {
+    for (authority, scheme, expected) in [
+        ("example.com:8080", "http", Some(("example.com", 8080))),
+        ("example.com", "http", Some(("example.com", 80))),
+        ("example.com", "https", Some(("example.com", 443))),
+        ("[::1]:9000", "http", Some(("::1", 9000))),
+        ("[::1]", "http", Some(("::1", 80))),
+        ("example.com:port", "http", None),
+        (":80", "http", None),
+    ] {
+        assert_eq!(host_and_port(authority, scheme), expected, "{authority}");
+    }
+}
