@@ -15,5 +15,5 @@ mod spans;
 mod tests;
 
 pub use judge::{Evidence, judge};
-pub use registry::Registry;
+pub use registry::{Registry, Row};
 pub use report::{Report, Tally, Violation};

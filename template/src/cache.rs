@@ -242,7 +242,7 @@ impl Cache {
             drop(link);
             // Its class only: the text may quote what was sent.
             let error = telemetry::redis::error_type(error);
-            tracing::warn!(error, "the cache fails; the service goes on without it");
+            tracing::warn!(error.type = error, "the cache fails; the service goes on without it");
         }
     }
 

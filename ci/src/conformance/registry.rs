@@ -69,7 +69,7 @@ impl Row {
         self.names().any(|name| name == key)
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         let lists = self
             .required
             .iter()

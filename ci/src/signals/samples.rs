@@ -186,10 +186,13 @@ pub fn resource() -> Arc<Resource> {
         ("os.description", "Linux"),
         ("os.name", "Linux"),
         ("os.version", "1"),
+        ("process.command", "demo"),
+        ("process.creation.time", "2026-11-25T20:45:30Z"),
     ];
-    let attributes = attributes
+    let mut attributes: Attributes = attributes
         .map(|(key, value)| (key.to_owned(), value.into()))
         .into();
+    attributes.insert("process.pid".to_owned(), Value::Int(1));
     Arc::new(Resource {
         attributes,
         schema_url: String::new(),

@@ -2,6 +2,7 @@
 //! in the contract, and the own registry defines nothing that no contract has. Nothing is compiled.
 
 mod emitted;
+mod logged;
 mod registry;
 
 use std::collections::BTreeSet;
@@ -36,13 +37,27 @@ fn registries() -> &'static [(Stack, Own)] {
     })
 }
 
+/// Here, or in what is imported of the conventions: so that `weaver registry live-check` needs no other registry.
 #[test]
 fn every_emitted_name_is_defined() {
-    let upstream = Upstream::load().unwrap();
+    let conventions = Registry::load().unwrap();
     for (stack, own) in registries() {
         let emitted = Emitted::by(&Parts::of(stack)).unwrap();
-        let undefined = emitted.undefined(own, &upstream);
+        let undefined = emitted.undefined(own, &own.known(&conventions));
         assert!(undefined.is_empty(), "{stack}: {undefined:#?}");
+    }
+}
+
+/// Also what is logged only when something goes wrong.
+#[test]
+fn every_logged_name_is_defined() {
+    let conventions = Registry::load().unwrap();
+    for (stack, own) in registries() {
+        let known = own.known(&conventions);
+        for (name, path) in &own.logged {
+            let is_known = known.has(name) || own.attributes.contains_key(name);
+            assert!(is_known, "{stack}: {path} logs `{name}`");
+        }
     }
 }
 
@@ -126,11 +141,19 @@ fn only_chosen_parts_have_a_file() {
     for (stack, files) in [
         (
             "axum-none-none",
-            &["lifecycle", "manifest", "products", "tokio", "users"][..],
+            &[
+                "conventions",
+                "lifecycle",
+                "manifest",
+                "products",
+                "tokio",
+                "users",
+            ][..],
         ),
         (
             "axum-none-reqwest",
             &[
+                "conventions",
                 "external",
                 "lifecycle",
                 "manifest",
@@ -142,6 +165,7 @@ fn only_chosen_parts_have_a_file() {
         (
             "axum-sqlite-none+jobs",
             &[
+                "conventions",
                 "jobs",
                 "lifecycle",
                 "manifest",
@@ -154,6 +178,7 @@ fn only_chosen_parts_have_a_file() {
             "axum-none-none+redis+grpc",
             &[
                 "cache",
+                "conventions",
                 "lifecycle",
                 "manifest",
                 "peer",
@@ -164,7 +189,7 @@ fn only_chosen_parts_have_a_file() {
         ),
         (
             "axum-none-reqwest+jobs+telemetry",
-            &["jobs", "manifest", "tokio"],
+            &["conventions", "jobs", "manifest", "tokio"],
         ),
     ] {
         let specimen = Specimen::new(&stack.parse().unwrap()).unwrap();

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use ci::conformance::Registry;
+use ci::conformance::{Registry, Row};
 use ci::specimens::Specimen;
 use serde::Deserialize;
+
+use super::logged;
 
 const MANIFEST: &str = "manifest";
 const STABILITY: [&str; 5] = [
@@ -37,7 +39,18 @@ struct Dependency {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
+    imports: Imports,
     groups: Vec<Group>,
+}
+
+/// Signals of the conventions, each by its name or by how it begins, `http.server.*`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Imports {
+    metrics: Vec<String>,
+    events: Vec<String>,
+    entities: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +84,7 @@ enum WrittenAttribute {
 struct Reference {
     r#ref: String,
     #[serde(rename = "requirement_level")]
-    _requirement_level: RequirementLevel,
+    _requirement_level: Option<RequirementLevel>,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +150,10 @@ pub struct Own {
     pub attributes: BTreeMap<String, Attribute>,
     pub metrics: BTreeMap<String, Metric>,
     pub spans: BTreeSet<String>,
+    /// Fields of log records, each with the file that names it.
+    pub logged: Vec<(String, String)>,
+    imports: Imports,
+    references: BTreeSet<String>,
 }
 
 /// The files of the registry, by their name without `.yaml`.
@@ -152,36 +169,43 @@ impl Own {
     /// # Errors
     /// A file is not of the format, or a definition says less than it must.
     pub fn of(specimen: &Specimen) -> Result<Self> {
-        let mut own = Self::default();
-        let mut references = Vec::new();
+        let mut own = Self {
+            logged: logged::fields(specimen),
+            ..Self::default()
+        };
         for (name, text) in files(specimen) {
             if name == MANIFEST {
                 manifest(text).context("manifest.yaml")?;
                 continue;
             }
-            let File { groups } =
+            let File { imports, groups } =
                 serde_saphyr::from_str(text).with_context(|| format!("{name}.yaml"))?;
+            own.imports.metrics.extend(imports.metrics);
+            own.imports.events.extend(imports.events);
+            own.imports.entities.extend(imports.entities);
             for group in groups {
                 let id = group.id.clone();
-                own.add(group, &mut references)
+                own.add(group)
                     .with_context(|| format!("{name}.yaml: {id}"))?;
             }
         }
         let upstream = Upstream::load()?;
-        for name in references {
+        for name in &own.references {
             ensure!(
-                own.attributes.contains_key(&name) || upstream.attributes.contains(&name),
+                own.attributes.contains_key(name) || upstream.attributes.contains(name),
                 "a reference to `{name}`, which nobody defines"
             );
         }
         Ok(own)
     }
 
-    fn add(&mut self, group: Group, references: &mut Vec<String>) -> Result<()> {
+    fn add(&mut self, group: Group) -> Result<()> {
         described(&group.brief, &group.stability)?;
         for attribute in group.attributes {
             match attribute {
-                WrittenAttribute::Reference(reference) => references.push(reference.r#ref),
+                WrittenAttribute::Reference(reference) => {
+                    self.references.insert(reference.r#ref);
+                }
                 WrittenAttribute::Definition(definition) => {
                     let name = definition.id.clone();
                     let attribute = attribute_of(definition).with_context(|| name.clone())?;
@@ -211,12 +235,50 @@ impl Own {
         Ok(())
     }
 
+    /// What this registry knows of the conventions: the signals that it imports, their attributes, and those that it
+    /// refers to. To OpenTelemetry Weaver all else is unknown.
+    pub fn known(&self, conventions: &Registry) -> Upstream {
+        let mut known = Upstream {
+            attributes: self.references.clone(),
+            metrics: BTreeSet::new(),
+            events: BTreeSet::new(),
+        };
+        let mut attributes = |row: &Row| known.attributes.extend(row.names().map(str::to_owned));
+        for rule in &conventions.metrics {
+            if is_named(&self.imports.metrics, &rule.name) {
+                known.metrics.insert(rule.name.clone());
+                attributes(&rule.row);
+            }
+        }
+        for rule in &conventions.events {
+            if is_named(&self.imports.events, &rule.name) {
+                known.events.insert(rule.name.clone());
+                attributes(&rule.row);
+            }
+        }
+        for rule in &conventions.entities {
+            if is_named(&self.imports.entities, &rule.id) {
+                attributes(&rule.row);
+            }
+        }
+        known
+    }
+
     /// Names of attributes, metrics and spans.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let attributes = self.attributes.keys();
         let all = attributes.chain(self.metrics.keys()).chain(&self.spans);
         all.map(String::as_str)
     }
+}
+
+fn is_named(patterns: &[String], name: &str) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == pattern,
+        })
 }
 
 fn manifest(text: &str) -> Result<()> {

@@ -64,7 +64,7 @@ impl Work {
         }
         let delay = self.delay(delivery.attempt);
         if let Err(error) = self.jobs().queue.postpone(&id, delay).await {
-            tracing::warn!(%error, "the job is tried again at once: its next attempt could not be put off");
+            tracing::warn!(exception.message = %error, "the job is tried again at once: its next attempt could not be put off");
         }
         Err(failed.into())
     }

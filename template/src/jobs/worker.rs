@@ -45,7 +45,7 @@ impl Worker {
             state = AppState::connect(config) => state?,
             () = stop.told() => return Ok(()),
         };
-        tracing::info!(concurrency = config.jobs.concurrency, "working on jobs");
+        tracing::info!("working on jobs, {} at a time", config.jobs.concurrency);
         let worked = work(config, state.clone(), &stop).await;
         state.close().await;
         worked
@@ -85,7 +85,7 @@ async fn sweep(jobs: &Jobs, keep: Duration) {
     loop {
         times.tick().await;
         if let Err(error) = jobs.queue.sweep(keep).await {
-            tracing::warn!(%error, "the queue could not be tidied");
+            tracing::warn!(exception.message = %error, "the queue could not be tidied");
         }
     }
 }
@@ -108,9 +108,9 @@ impl Slot {
             }
             match self.work.jobs().queue.release(&name).await {
                 Ok(0) => {}
-                Ok(count) => tracing::warn!(count, "jobs that were not finished are given back"),
+                Ok(count) => tracing::warn!("{count} jobs that were not finished are given back"),
                 Err(error) => {
-                    tracing::warn!(%error, "jobs that were not finished wait until their worker counts as dead");
+                    tracing::warn!(exception.message = %error, "jobs that were not finished wait until their worker counts as dead");
                 }
             }
             tokio::select! {

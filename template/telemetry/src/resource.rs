@@ -2,14 +2,21 @@
 //!
 //! <https://opentelemetry.io/docs/specs/semconv/resource/>. Process arguments are never part of it: they hold secrets.
 
-use std::{env::consts, fs};
+use std::{
+    env::consts,
+    fs, process,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_resource_detectors::{ContainerResourceDetector, K8sResourceDetector};
 use opentelemetry_sdk::{Resource, resource::ResourceDetector};
-use opentelemetry_semantic_conventions::{SCHEMA_URL, attribute};
+use opentelemetry_semantic_conventions::attribute;
 
-use crate::{env::Env, guard::Service};
+use crate::{env::Env, guard::Service, runtime};
+
+/// The conventions that all names are of, also those in `schema/`. The crate's own constant is an older one.
+const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 
 /// Later sources win: what the machine says, what the code says, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`.
 pub(crate) fn detect(service: &Service<'_>, env: &mut Env) -> Resource {
@@ -26,6 +33,12 @@ pub(crate) fn detect(service: &Service<'_>, env: &mut Env) -> Resource {
         ),
         KeyValue::new(attribute::OS_TYPE, os_type()),
         KeyValue::new(attribute::HOST_ARCH, host_arch()),
+        // What `process.*` metrics are of.
+        KeyValue::new(attribute::PROCESS_PID, i64::from(process::id())),
+        KeyValue::new(
+            attribute::PROCESS_CREATION_TIME,
+            iso_8601(runtime::created()),
+        ),
     ];
     let mut builder = Resource::builder_empty()
         .with_detector(Box::new(
@@ -33,7 +46,8 @@ pub(crate) fn detect(service: &Service<'_>, env: &mut Env) -> Resource {
         ))
         .with_detector(Box::new(ContainerResourceDetector))
         .with_attributes(os_release())
-        .with_attributes(host_name().map(|name| KeyValue::new(attribute::HOST_NAME, name)));
+        .with_attributes(host_name().map(|name| KeyValue::new(attribute::HOST_NAME, name)))
+        .with_attributes(command().map(|name| KeyValue::new(attribute::PROCESS_COMMAND, name)));
     // Outside Kubernetes the detector would take any container's host name for a pod's.
     if env.get("KUBERNETES_SERVICE_HOST").is_some() {
         builder = builder.with_attributes(attributes_of(&K8sResourceDetector));
@@ -130,8 +144,49 @@ fn host_name() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
+/// What the process was started by, without its arguments.
+fn command() -> Option<String> {
+    let command = std::env::args_os().next()?;
+    Some(command.to_string_lossy().into_owned())
+}
+
+/// `2026-11-25T20:45:30Z`.
+fn iso_8601(time: SystemTime) -> String {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (mut days, second) = (since_epoch.as_secs() / 86400, since_epoch.as_secs() % 86400);
+    let mut year = 1970;
+    let mut month = 0;
+    loop {
+        let length = days_of(year, month);
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+        if month == 12 {
+            (year, month) = (year + 1, 0);
+        }
+    }
+    let (month, day) = (month + 1, days + 1);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Of a month from 0.
+fn days_of(year: u64, month: u64) -> u64 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        1 if is_leap => 29,
+        1 => 28,
+        3 | 5 | 8 | 10 => 30,
+        _ => 31,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use opentelemetry::Key;
 
     use super::*;
@@ -178,6 +233,40 @@ mod tests {
         ] {
             assert_eq!(get(&resource, absent), None, "{absent}");
         }
+    }
+
+    #[test]
+    fn names_the_process_that_its_metrics_are_of() {
+        let (resource, _) = resource(&[]);
+        let pid = process::id().to_string();
+        assert_eq!(get(&resource, "process.pid"), Some(pid));
+        let now = SystemTime::now();
+        let created = get(&resource, "process.creation.time").expect("a time");
+        assert!(created <= iso_8601(now), "{created}");
+        let ten_minutes_ago = iso_8601(now - Duration::from_secs(600));
+        assert!(created > ten_minutes_ago, "{created}");
+    }
+
+    #[test]
+    fn times_are_written_by_iso_8601() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_764_103_530, "2025-11-25T20:45:30Z"),
+            (1_798_761_600, "2027-01-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            let time = UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(iso_8601(time), text);
+        }
+    }
+
+    #[test]
+    fn the_conventions_are_those_that_the_registry_depends_on() {
+        let manifest = include_str!("../schema/manifest.yaml");
+        assert!(manifest.contains(&format!("schema_url: {SCHEMA_URL}\n")));
+        assert_eq!(resource(&[]).0.schema_url(), Some(SCHEMA_URL));
     }
 
     #[test]

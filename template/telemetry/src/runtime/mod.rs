@@ -6,6 +6,7 @@ mod tokio_runtime;
 
 use opentelemetry::global;
 
+pub(crate) use process::created;
 use tokio_runtime::Runtimes;
 
 /// The runtimes of the service: the one that `init` is called in, and those that a web framework makes for itself. Not

@@ -9,11 +9,23 @@ use std::{
     fs,
     path::Path,
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant, SystemTime},
 };
 
 use opentelemetry::{KeyValue, metrics::Meter};
 use opentelemetry_semantic_conventions::{attribute, metric};
+
+/// When the process was created: by Linux, which counts from its boot, and elsewhere now, which is soon after.
+pub(crate) fn created() -> SystemTime {
+    SystemTime::now() - age().unwrap_or_default()
+}
+
+fn age() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    let uptime: f64 = text.split_whitespace().next()?.parse().ok()?;
+    let start = stat::read(stat::START)? as f64 / stat::TICKS_PER_SECOND;
+    Duration::try_from_secs_f64(uptime - start).ok()
+}
 
 /// Registers what is observed. Call it as early as possible: the uptime counts from here.
 pub(super) fn observe(meter: &Meter) {
@@ -113,6 +125,7 @@ mod stat {
     pub(super) const MAJOR_FAULTS: usize = 9;
     pub(super) const USER_TIME: usize = 11;
     pub(super) const SYSTEM_TIME: usize = 12;
+    pub(super) const START: usize = 19;
 
     /// The unit of times: USER_HZ, which is 100 on every architecture that Rust runs on with Linux.
     pub(super) const TICKS_PER_SECOND: f64 = 100.0;
