@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::stacks::Stack;
-use crate::{contract, house, servers};
+use crate::{contract, house, leaks, servers};
 
 /// In this order; a step that fails is the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -18,15 +18,17 @@ pub enum Step {
     Clippy,
     Test,
     Contract,
+    Leaks,
 }
 
 impl Step {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Generate,
         Self::Format,
         Self::Clippy,
         Self::Test,
         Self::Contract,
+        Self::Leaks,
     ];
 }
 
@@ -38,6 +40,7 @@ impl fmt::Display for Step {
             Self::Clippy => "clippy",
             Self::Test => "test",
             Self::Contract => "contract",
+            Self::Leaks => "leaks",
         };
         f.pad(name)
     }
@@ -116,6 +119,16 @@ fn make(step: Step, stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Result<()
         Step::Contract => {
             let report = contract::run(stack, &project, &house::target())?;
             ensure!(report.passed(), "the contract is broken:\n{report}");
+            Ok(())
+        }
+        // The binary is the contract's.
+        Step::Leaks => {
+            let report = leaks::run(stack, &project, &house::target())?;
+            ensure!(
+                report.passed(),
+                "the service tells what it should not:\n{report}"
+            );
+            hear(Event::Line(&report.to_string()));
             Ok(())
         }
     }

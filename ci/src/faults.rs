@@ -21,6 +21,15 @@ struct Fault {
 /// `GET /products?q=…` with this text never comes to an end in a patched copy.
 pub const SLOW_QUERY: &str = "slow-please";
 
+/// `GET /products?q=…` with this text fails in a patched copy: with an error of JSON that quotes a value.
+pub const GARBLED_QUERY: &str = "garbled-please";
+
+/// `GET /products?q=…` with this text panics in a patched copy, with words that would be lines of their own.
+pub const LOUD_QUERY: &str = "loud-please";
+
+/// `GET /products?q=…` with this text fails in a patched copy with a database: with a driver's error that quotes a literal.
+pub const LITERAL_QUERY: &str = "literal-please";
+
 const PANIC_IN_SEARCH: Fault = Fault {
     file: "src/products/mod.rs",
     anchor: "async fn find(state: &AppState, search: Search)",
@@ -31,6 +40,29 @@ const STALL_IN_SEARCH: Fault = Fault {
     file: PANIC_IN_SEARCH.file,
     anchor: PANIC_IN_SEARCH.anchor,
     code: "\n    if search.q == \"slow-please\" {\n        std::future::pending::<()>().await;\n    }",
+};
+
+const TALK_IN_SEARCH: Fault = Fault {
+    file: PANIC_IN_SEARCH.file,
+    anchor: PANIC_IN_SEARCH.anchor,
+    code: "
+    if search.q == \"garbled-please\" {
+        serde_json::from_str::<u8>(\"\\\"c4n4ry-json\\\"\").map_err(AppError::internal)?;
+    }
+    if search.q == \"loud-please\" {
+        panic!(\"x\\r\\nFORGED \\u{1b}[2J\\u{9b}2J\\u{202e}\");
+    }",
+};
+
+const LITERAL_IN_SEARCH: Fault = Fault {
+    file: PANIC_IN_SEARCH.file,
+    anchor: PANIC_IN_SEARCH.anchor,
+    code: "
+    if search.q == \"literal-please\" {
+        use telemetry::ResultExt as _;
+        let misfit = \"INSERT INTO users (id, name, email) VALUES ('c4n4ry-literal', 'c4n4ry-literal', 'c4n4ry-literal')\";
+        sqlx::raw_sql(misfit).execute(&state.db.pool).await.record_err()?;
+    }",
 };
 
 const FAILURE_IN_JOB: Fault = Fault {
@@ -51,6 +83,10 @@ pub fn plant(project: &Path) -> anyhow::Result<()> {
     if project.join(FAILURE_IN_JOB.file).exists() {
         FAILURE_IN_JOB.plant(project)?;
     }
+    if project.join("src/db").exists() {
+        LITERAL_IN_SEARCH.plant(project)?;
+    }
+    TALK_IN_SEARCH.plant(project)?;
     STALL_IN_SEARCH.plant(project)?;
     PANIC_IN_SEARCH.plant(project)
 }
@@ -101,6 +137,21 @@ mod tests {
     #[test]
     fn the_stall_hits_its_query() {
         assert!(STALL_IN_SEARCH.code.contains(&format!("\"{SLOW_QUERY}\"")));
+    }
+
+    #[test]
+    fn the_talk_hits_its_queries() {
+        for query in [GARBLED_QUERY, LOUD_QUERY] {
+            assert!(TALK_IN_SEARCH.code.contains(&format!("{query:?}")));
+        }
+        assert!(
+            LITERAL_IN_SEARCH
+                .code
+                .contains(&format!("{LITERAL_QUERY:?}"))
+        );
+        for fault in [TALK_IN_SEARCH, LITERAL_IN_SEARCH] {
+            assert!(fault.code.contains(crate::leaks::MARK));
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod files;
 pub mod generate;
 pub mod house;
 pub mod howto;
+pub mod leaks;
 pub mod lock;
 pub mod mutate;
 pub mod options;

@@ -62,7 +62,21 @@ impl Service {
     /// # Errors
     /// When it cannot be started, ends early, or reports no address in time; the error quotes its last lines.
     pub async fn start(binary: &Path, env: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        Self::launch(Command::new(binary), env)
+        Self::start_with(binary, &[], env).await
+    }
+
+    /// [`Self::start`], with arguments.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub async fn start_with(
+        binary: &Path,
+        arguments: &[String],
+        env: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(binary);
+        command.args(arguments);
+        Self::launch(command, env)
             .await
             .with_context(|| format!("starting {}", binary.display()))
     }
@@ -246,7 +260,11 @@ impl Output {
     }
 }
 
+/// Of a line for programs, or for people: `12:03:41.123  INFO listening address=127.0.0.1:8080`.
 fn address_in(line: &str, message: &str) -> Option<SocketAddr> {
+    if let Some((before, address)) = line.split_once(&format!(" {message} address=")) {
+        return before.ends_with("INFO").then(|| address.parse().ok())?;
+    }
     let log: serde_json::Value = serde_json::from_str(line).ok()?;
     (log["message"] == message).then(|| log["address"].as_str()?.parse().ok())?
 }
@@ -270,6 +288,14 @@ mod tests {
     }
 
     const LISTENING: &str = r#"echo '{"message":"listening","address":"127.0.0.1:4321"}'"#;
+
+    #[test]
+    fn the_address_is_found_in_a_line_for_people_too() {
+        let line = "20:51:28.123  INFO gRPC listening address=127.0.0.1:5000";
+        let address = "127.0.0.1:5000".parse().ok();
+        assert_eq!(address_in(line, "gRPC listening"), address);
+        assert_eq!(address_in(line, "listening"), None);
+    }
 
     #[tokio::test]
     async fn learns_the_address_and_ends_by_sigterm() {

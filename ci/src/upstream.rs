@@ -8,13 +8,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use crate::scenario::SECRET;
 
 /// What the upstream does with the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,13 +176,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         }
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    // No keep-alive: after `Refuse` no pooled connection may reach the old listener's tasks.
-    (
-        status,
-        [(CONNECTION, HeaderValue::from_static("close"))],
-        "hello from upstream",
-    )
-        .into_response()
+    // No keep-alive: after `Refuse` no pooled connection may reach the old listener's tasks. What else it says is nobody's
+    // business either.
+    let headers = [
+        (CONNECTION, "close".to_owned()),
+        (SET_COOKIE, format!("login={SECRET}")),
+    ];
+    (status, headers, format!("hello from upstream, {SECRET}")).into_response()
 }
 
 #[cfg(test)]

@@ -333,8 +333,8 @@ async fn what_keeps_it_from_starting_is_said_in_a_sentence() {
             "DATABASE_URL is not understood",
         ),
         (
-            ("UPSTREAM_URL", "not a url"),
-            "invalid value 'not a url' for '--upstream-url <URL>'",
+            ("UPSTREAM_URL", "http://u:hunter2@not a host/"),
+            "UPSTREAM_URL is not understood",
         ),
     ] {
         let error = start(&[setting, ("OTEL_SDK_DISABLED", "true")])

@@ -89,6 +89,21 @@ impl AppError {
         })
     }
 
+    /// `what`, such as `the body`, cannot be read. Of the parser's words clients get what names their fields and places:
+    /// the rest names our types, and quotes what was sent.
+    pub fn misread(status: StatusCode, what: &str, words: &str) -> Self {
+        let mut detail = format!("{what} cannot be read");
+        if let Some(reason) = reason(words) {
+            detail += ": ";
+            detail += &reason;
+        }
+        if let Some(place) = place(words) {
+            detail += ", line ";
+            detail += place;
+        }
+        Self::Rejected { status, detail }
+    }
+
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -99,6 +114,36 @@ impl AppError {
             Self::Failed(failure) => failure.status,
         }
     }
+}
+
+fn reason(words: &str) -> Option<String> {
+    let field = |problem: &str| {
+        let (_, rest) = words.split_once(&format!("{problem} field `"))?;
+        let (name, _) = rest.split_once('`')?;
+        let is_ours = |name: &str| {
+            name.len() <= 64
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        is_ours(name).then(|| format!("{problem} field `{name}`"))
+    };
+    let number = || {
+        let is = |part| words.contains(part);
+        let digits = is("invalid digit") || is("cannot parse integer");
+        digits.then(|| "a whole number is expected".to_owned())
+    };
+    field("missing")
+        .or_else(|| field("duplicate"))
+        .or_else(number)
+}
+
+/// `1 column 5`, at the end of `… at line 1 column 5`.
+fn place(words: &str) -> Option<&str> {
+    let (_, place) = words.rsplit_once(" at line ")?;
+    let (line, column) = place.split_once(" column ")?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(line) && is_number(column)).then_some(place)
 }
 
 /// An error as it is answered.
@@ -159,6 +204,37 @@ impl From<AppError> for Answer {
             status,
             body,
             error_type,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_hear_of_their_fields_and_not_of_our_types() {
+        for (words, detail) in [
+            (
+                "missing field `email` at line 1 column 12",
+                "the body cannot be read: missing field `email`, line 1 column 12",
+            ),
+            (
+                "name: invalid type: integer `5`, expected a string at line 1 column 9",
+                "the body cannot be read, line 1 column 9",
+            ),
+            (
+                "invalid length 1, expected struct NewUser with 2 elements",
+                "the body cannot be read",
+            ),
+            (
+                "limit: invalid digit found in string",
+                "the body cannot be read: a whole number is expected",
+            ),
+            ("missing field `<b>` at line x", "the body cannot be read"),
+        ] {
+            let error = AppError::misread(StatusCode::BAD_REQUEST, "the body", words);
+            assert_eq!(error.to_string(), detail);
         }
     }
 }

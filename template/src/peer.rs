@@ -34,9 +34,10 @@ pub struct Settings {
         id = "grpc_peer_url",
         long = "grpc-peer-url",
         env = "GRPC_PEER_URL",
-        value_name = "URL"
+        value_name = "URL",
+        hide_env_values = true
     )]
-    pub url: Option<Uri>,
+    pub url: Option<String>,
 
     /// How long the peer may take to answer; less where the call that is being served must be done sooner.
     #[arg(id = "grpc_peer_timeout", long = "grpc-peer-timeout", env = "GRPC_PEER_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
@@ -56,7 +57,7 @@ impl Peer {
     /// When the URL cannot be used, or TLS cannot be set up.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         let Settings { url, timeout } = config.peer.clone();
-        let client = url.map(|url| client(url, timeout)).transpose()?;
+        let client = url.map(|url| client(&url, timeout)).transpose()?;
         Ok(Self { client })
     }
 
@@ -72,16 +73,12 @@ impl Peer {
     }
 }
 
-fn client(url: Uri, timeout: Duration) -> anyhow::Result<ProductServiceClient<Client<Channel>>> {
+fn client(url: &str, timeout: Duration) -> anyhow::Result<ProductServiceClient<Client<Channel>>> {
+    // Who writes a password into it must not find it in the error: clap's would quote it.
+    let url = url.parse().ok().filter(is_usable);
+    let url =
+        url.context("GRPC_PEER_URL is not understood; it must be like http://localhost:50051")?;
     let is_https = url.scheme_str() == Some("https");
-    let usable = (is_https || url.scheme_str() == Some("http"))
-        && url
-            .authority()
-            .is_some_and(|authority| !authority.as_str().contains('@'));
-    anyhow::ensure!(
-        usable,
-        "GRPC_PEER_URL is not understood; it must be like http://localhost:50051"
-    );
     let mut endpoint = Endpoint::from(url.clone()).connect_timeout(timeout);
     if is_https {
         let tls = ClientTlsConfig::new().with_native_roots();
@@ -91,6 +88,13 @@ fn client(url: Uri, timeout: Duration) -> anyhow::Result<ProductServiceClient<Cl
     }
     let channel = Client::new(endpoint.connect_lazy(), &url, timeout);
     Ok(ProductServiceClient::new(channel).max_decoding_message_size(MAX_BYTES))
+}
+
+fn is_usable(url: &Uri) -> bool {
+    let scheme = url.scheme_str();
+    let who = url.authority();
+    matches!(scheme, Some("http" | "https"))
+        && who.is_some_and(|authority| !authority.as_str().contains('@'))
 }
 
 /// Why the peer gave no answer that can be used.

@@ -5,6 +5,7 @@ mod retry;
 
 use std::{num::NonZeroU32, time::Duration};
 
+use anyhow::Context as _;
 use clap::Args;
 use client::Client;
 use http::StatusCode;
@@ -38,7 +39,7 @@ pub struct Settings {
         value_name = "URL",
         hide_env_values = true
     )]
-    pub url: Option<Url>,
+    pub url: Option<String>,
 
     /// How long the upstream may take to answer, all attempts together.
     #[arg(id = "upstream_timeout", long = "upstream-timeout", env = "UPSTREAM_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
@@ -59,6 +60,7 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct External {
     client: Client,
+    url: Option<Url>,
     settings: Settings,
 }
 
@@ -66,17 +68,31 @@ impl External {
     /// Makes the client; no connection is opened yet.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// When the URL cannot be used, or TLS cannot be set up.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         let settings = config.external.clone();
+        let url = settings.url.as_deref().map(parse).transpose()?;
         let client = Client::new(settings.timeout)?;
-        Ok(Self { client, settings })
+        Ok(Self {
+            client,
+            url,
+            settings,
+        })
     }
 
     /// Closes the connections.
     pub async fn close(self) {
         self.client.close();
     }
+}
+
+/// The URL may hold a password: the error names the variable, not the value, and so clap does not parse it.
+fn parse(url: &str) -> anyhow::Result<Url> {
+    let url = Url::parse(url).ok();
+    let usable = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+    usable.context(
+        "UPSTREAM_URL is not understood; it must be like http://user:password@localhost:8080/path",
+    )
 }
 
 /// What the upstream answered.
@@ -116,8 +132,7 @@ pub async fn call(state: &AppState) -> Result<Reply, AppError> {
 
 impl External {
     async fn get(&self) -> Result<Reply, CallError> {
-        let url = self.settings.url.as_ref();
-        let url = url.ok_or(CallError::NotConfigured)?;
+        let url = self.url.as_ref().ok_or(CallError::NotConfigured)?;
         let mut attempts = Attempts::new(&self.settings);
         loop {
             let reply = self.client.get(url, &attempts).await;

@@ -33,12 +33,20 @@ impl Default for Search {
 
 impl Search {
     fn check(&self) -> Result<(), AppError> {
-        if (1..=100).contains(&self.limit) {
+        let detail = if !(1..=100).contains(&self.limit) {
+            "limit must be 1 to 100"
+        } else if [&self.q, &self.category]
+            .iter()
+            .any(|text| text.contains(char::is_control))
+        {
+            // No product's name has one, and not every database can look for it.
+            "q and category must be without control characters"
+        } else {
             return Ok(());
-        }
+        };
         Err(AppError::Rejected {
             status: StatusCode::BAD_REQUEST,
-            detail: "limit must be 1 to 100".to_owned(),
+            detail: detail.to_owned(),
         })
     }
 

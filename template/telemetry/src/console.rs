@@ -20,6 +20,7 @@ use opentelemetry_sdk::{
 };
 use opentelemetry_semantic_conventions::attribute;
 
+use crate::printable::{is_unseen, printable};
 pub(crate) use metrics::MetricLines;
 
 /// Traces in the making at a time, and spans kept of each: an unfinished trace must not grow without end.
@@ -159,11 +160,8 @@ impl<'a> Tree<'a> {
             .duration_since(span.start_time)
             .unwrap_or_default();
         let failed = matches!(span.status, Status::Error { .. });
-        let name = if failed {
-            self.paint("31", &span.name)
-        } else {
-            self.paint("1", &span.name)
-        };
+        let name = printable(&span.name);
+        let name = self.paint(if failed { "31" } else { "1" }, &name);
         let mark = if failed { " ✗" } else { "" };
         let details = details(span);
         let _ = writeln!(
@@ -229,13 +227,13 @@ fn details(span: &SpanData) -> String {
     parts.join("  ")
 }
 
-/// An attribute as it is shown: on one line, without control characters, not endless.
+/// An attribute as it is shown: on one line, without what cannot be seen, not endless.
 fn shown(attribute: &KeyValue) -> (&str, String) {
     const MAX_CHARS: usize = 120;
     let text = attribute.value.as_str();
     let mut words = String::new();
     for word in text
-        .split(|c: char| c.is_whitespace() || c.is_control())
+        .split(|c: char| c.is_whitespace() || is_unseen(c))
         .filter(|word| !word.is_empty())
     {
         if !words.is_empty() {

@@ -2,6 +2,8 @@
 //!
 //! <https://opentelemetry.io/docs/specs/semconv/general/recording-errors/>
 
+pub(crate) mod said;
+
 use std::{any, backtrace, cell::Cell, error::Error, fmt::Write as _, panic, sync::OnceLock};
 
 use opentelemetry::{
@@ -14,6 +16,7 @@ use opentelemetry_semantic_conventions::attribute::{
 use tracing::Level;
 
 use crate::settings::ExceptionSignal;
+use said::Said;
 
 /// The target of an exception's log line when the span already carries it: shown on the console, not exported twice.
 pub(crate) const SPAN_EVENT_TARGET: &str = "telemetry::exception::on_span";
@@ -29,20 +32,24 @@ static SIGNAL: OnceLock<ExceptionSignal> = OnceLock::new();
 ///
 /// For errors that end an operation, where they happen. What a handler returns to its caller is recorded by the
 /// error's response, unless it is [`Recorded`] already.
-pub fn record_exception<E: Error + ?Sized>(error: &E) {
+///
+/// The words are the error's own, except where those of a database would quote values: then its code and class stand there.
+pub fn record_exception<E: Error + 'static>(error: &E) {
     let exception_type = any::type_name::<E>();
+    let said = Said::of(error);
     Context::map_current(|context| {
         let span = context.span();
         span.set_attribute(KeyValue::new(ERROR_TYPE, exception_type));
-        span.set_status(Status::error(error.to_string()));
+        span.set_status(Status::error(said.message.clone()));
     });
-    emit(exception_type, &error.to_string(), causes(error));
+    emit(exception_type, &said.message, causes(&said));
 }
 
 /// Records `error` as an exception only: for spans whose status and `error.type` their owner sets, such as the server's,
 /// which takes them from the response. `exception_type` is the error's type, which `dyn Error` has forgotten.
 pub fn report_exception(exception_type: &'static str, error: &(dyn Error + 'static)) {
-    emit(exception_type, &error.to_string(), causes(error));
+    let said = Said::of(error);
+    emit(exception_type, &said.message, causes(&said));
 }
 
 /// An error that is on record: whoever meets it next need not record it again.
@@ -106,13 +113,11 @@ fn emit(exception_type: &'static str, message: &str, stacktrace: Option<String>)
     }
 }
 
-/// The causes below `error`, one a line, and a backtrace where `RUST_BACKTRACE` asks for one.
-fn causes<E: Error + ?Sized>(error: &E) -> Option<String> {
+/// The causes below an error, one a line, and a backtrace where `RUST_BACKTRACE` asks for one.
+fn causes(said: &Said) -> Option<String> {
     let mut text = String::new();
-    let mut source = error.source();
-    while let Some(cause) = source {
+    for cause in &said.causes {
         let _ = writeln!(text, "caused by: {cause}");
-        source = cause.source();
     }
     with_backtrace(text)
 }
@@ -127,6 +132,7 @@ fn with_backtrace(mut text: String) -> Option<String> {
 
 /// How exceptions are sent from now on. Only the first call counts.
 pub(crate) fn use_signal(signal: ExceptionSignal) {
+    said::know("json", said::json);
     SIGNAL.get_or_init(|| signal);
 }
 

@@ -1,6 +1,6 @@
 //! How OTLP leaves the process: endpoint, client, and the runtime it runs on.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use opentelemetry_otlp::{ExporterBuildError, WithTonicConfig};
@@ -8,6 +8,7 @@ use tokio::runtime;
 
 use crate::{
     env::Env,
+    redact,
     settings::Protocol,
     tls::Tls,
     watch::{Health, Watched},
@@ -160,9 +161,13 @@ pub(crate) fn endpoint(env: &Env, signal: &str, protocol: Protocol) -> String {
 
 /// A URL as it may be shown.
 pub(crate) fn without_credentials(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url.to_owned(),
+    let url = match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => Cow::Owned(format!("{scheme}://{host}")),
+        _ => Cow::Borrowed(url),
+    };
+    match url.split_once('?') {
+        Some((place, query)) => format!("{place}?{}", redact::query(query)),
+        None => url.into_owned(),
     }
 }
 

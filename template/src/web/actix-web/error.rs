@@ -109,18 +109,24 @@ impl From<JsonPayloadError> for AppError {
             error => StatusCode::from_u16(error.status_code().as_u16())
                 .expect("both types allow the same statuses"),
         };
-        rejected(status, error.to_string())
+        match error {
+            JsonPayloadError::ContentType => rejected(
+                status,
+                "the content type must be application/json".to_owned(),
+            ),
+            error => Self::misread(status, "the body", &error.to_string()),
+        }
     }
 }
 
 impl From<PathError> for AppError {
     fn from(error: PathError) -> Self {
-        rejected(StatusCode::BAD_REQUEST, error.to_string())
+        Self::misread(StatusCode::BAD_REQUEST, "the path", &error.to_string())
     }
 }
 
 impl From<QueryPayloadError> for AppError {
     fn from(error: QueryPayloadError) -> Self {
-        rejected(StatusCode::BAD_REQUEST, error.to_string())
+        Self::misread(StatusCode::BAD_REQUEST, "the query", &error.to_string())
     }
 }

@@ -70,18 +70,23 @@ fn rejected(status: StatusCode, detail: String) -> AppError {
 
 impl From<JsonRejection> for AppError {
     fn from(rejection: JsonRejection) -> Self {
-        rejected(rejection.status(), rejection.body_text())
+        match rejection {
+            JsonRejection::JsonDataError(_) | JsonRejection::JsonSyntaxError(_) => {
+                Self::misread(rejection.status(), "the body", &rejection.body_text())
+            }
+            other => rejected(other.status(), other.body_text()),
+        }
     }
 }
 
 impl From<PathRejection> for AppError {
     fn from(rejection: PathRejection) -> Self {
-        rejected(rejection.status(), rejection.body_text())
+        Self::misread(rejection.status(), "the path", &rejection.body_text())
     }
 }
 
 impl From<QueryRejection> for AppError {
     fn from(rejection: QueryRejection) -> Self {
-        rejected(rejection.status(), rejection.body_text())
+        Self::misread(rejection.status(), "the query", &rejection.body_text())
     }
 }

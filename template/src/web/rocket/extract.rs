@@ -61,7 +61,7 @@ async fn json<T: DeserializeOwned>(request: &Request<'_>, data: Data<'_>) -> Res
         } else {
             StatusCode::BAD_REQUEST
         };
-        rejected(status, error.to_string())
+        AppError::misread(status, "the body", &error.to_string())
     })
 }
 
@@ -91,7 +91,7 @@ impl<'r, T: DeserializeOwned> FromRequest<'r> for Query<T> {
             Ok(query) => Outcome::Success(Self(query)),
             Err(error) => Outcome::Error((
                 Status::BadRequest,
-                rejected(StatusCode::BAD_REQUEST, error.to_string()),
+                AppError::misread(StatusCode::BAD_REQUEST, "the query", &error.to_string()),
             )),
         }
     }

@@ -64,12 +64,18 @@ fn rejected(status: StatusCode, detail: String) -> AppError {
 impl From<ParseError> for AppError {
     fn from(error: ParseError) -> Self {
         let status = match &error {
-            ParseError::InvalidContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ParseError::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ParseError::InvalidContentType => {
+                let detail = "the content type must be application/json";
+                return rejected(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail.to_owned());
+            }
+            ParseError::PayloadTooLarge => {
+                let detail = "the body is too large";
+                return rejected(StatusCode::PAYLOAD_TOO_LARGE, detail.to_owned());
+            }
             // Well-formed, but not what is asked for.
             ParseError::SerdeJson(error) if error.is_data() => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::BAD_REQUEST,
         };
-        rejected(status, error.to_string())
+        Self::misread(status, "the request", &error.to_string())
     }
 }

@@ -269,6 +269,8 @@ fn span_attributes(
 
 /// `example.com:8080`, `[::1]:80`, `example.com`: the port is the scheme's where none is given.
 fn host_and_port<'a>(authority: &'a str, scheme: &str) -> Option<(&'a str, u16)> {
+    // Who is in front of it is nobody's business.
+    let authority = authority.rsplit('@').next().unwrap_or(authority);
     let default = if scheme == "https" { 443 } else { 80 };
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),

@@ -97,6 +97,11 @@ fn the_authority_is_taken_apart() {
         ("[::1]", "http", Some(("::1", 80))),
         ("example.com:port", "http", None),
         (":80", "http", None),
+        (
+            "ada:secret@example.com:81",
+            "http",
+            Some(("example.com", 81)),
+        ),
     ] {
         assert_eq!(host_and_port(authority, scheme), expected, "{authority}");
     }

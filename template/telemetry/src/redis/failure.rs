@@ -1,6 +1,8 @@
 //! What a failed operation says of its error: codes and classes. Never its text, which quotes arguments:
 //! `ERR unknown command 'FOO', with args beginning with: 'secret'`.
 
+use std::error::Error;
+
 use opentelemetry::{KeyValue, Value as Text};
 use opentelemetry_semantic_conventions::attribute::{DB_RESPONSE_STATUS_CODE, ERROR_TYPE};
 use redis::{ErrorKind, RedisError, ServerError, Value};
@@ -22,6 +24,12 @@ pub(super) struct Failure {
 #[must_use]
 pub fn error_type(error: &RedisError) -> String {
     Failure::from(error).error_type
+}
+
+/// What stands for an error's text on record.
+pub(super) fn discreet(error: &(dyn Error + 'static)) -> Option<String> {
+    let error = error.downcast_ref::<RedisError>()?;
+    Some(format!("Redis: {}", error_type(error)))
 }
 
 impl Failure {

@@ -39,6 +39,8 @@ use failure::Failure;
 pub use failure::error_type;
 use operation::Operations;
 
+use crate::exception::said;
+
 /// The instrumentation scope of all signals from here.
 const SCOPE: &str = "telemetry.redis";
 
@@ -60,6 +62,7 @@ impl<C> Connection<C> {
     }
 
     fn with(raw: C, info: &ConnectionInfo, tracer: BoxedTracer, meter: &Meter) -> Self {
+        said::know("redis", failure::discreet);
         let operations = Arc::new(Operations::new(tracer, meter, info));
         Self { raw, operations }
     }

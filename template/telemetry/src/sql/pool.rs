@@ -10,9 +10,10 @@ use opentelemetry::{
 use sqlx::{Error, SqlSafeStr, SqlStr};
 
 use super::{
-    Connection, Driver, Lease, SCOPE, Transaction, backend, operation::Operations,
-    pool_metrics::PoolMetrics,
+    Connection, Driver, Lease, SCOPE, Transaction, backend, failure::discreet,
+    operation::Operations, pool_metrics::PoolMetrics,
 };
+use crate::exception::said;
 
 /// A pool of connections whose every use is measured. Cloning it is cheap and gives the same pool.
 #[derive(Debug, Clone)]
@@ -43,6 +44,7 @@ impl Pool {
         tracer: BoxedTracer,
         meter: &Meter,
     ) -> Self {
+        said::know("sql", discreet);
         let endpoint = backend::endpoint(&raw.connect_options());
         let shared = Arc::new(Shared {
             raw,

@@ -50,6 +50,20 @@ pub(super) fn status_code(error: &dyn DatabaseError) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(error.number().to_string()))
 }
 
+/// Whether the server's words quote names of the schema at most, and so may go on record.
+pub(super) fn quotes_names_only(error: &dyn DatabaseError) -> bool {
+    // Connections, columns without a value, tables, locks, rights, foreign keys, time.
+    const NAMES_ONLY: [u16; 10] = [1040, 1048, 1146, 1205, 1213, 1290, 1364, 1451, 1452, 3024];
+    let error = error.try_downcast_ref::<MySqlDatabaseError>();
+    error.is_some_and(|error| NAMES_ONLY.contains(&error.number()))
+}
+
+/// `Duplicate entry 'ada' for key 'users.email'`: the key comes last, whatever the value holds.
+pub(super) fn constraint(error: &dyn DatabaseError) -> Option<&str> {
+    let (_, key) = error.message().rsplit_once(" for key '")?;
+    key.strip_suffix('\'')
+}
+
 /// What the tests of this folder need of a database.
 #[cfg(test)]
 pub(super) mod testing {
@@ -59,6 +73,8 @@ pub(super) mod testing {
     pub(in super::super) const DUPLICATE: &str = "1062";
     pub(in super::super) const INSERT: &str = "INSERT INTO users (id, name) VALUES (?, ?)";
     pub(in super::super) const FIND: &str = "SELECT name FROM users WHERE id = ?";
+    /// Fails with a value of the statement in the server's words.
+    pub(in super::super) const TALKATIVE: &str = "SELECT FROM 'hunter2'";
     const CREATE: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL)";
 
     const VARIABLE: &str = "TEST_MYSQL_URL";

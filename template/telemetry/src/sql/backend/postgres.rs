@@ -48,6 +48,22 @@ pub(super) fn status_code(error: &dyn DatabaseError) -> Option<Cow<'_, str>> {
     error.code()
 }
 
+/// Whether the server's words quote names of the schema at most, and so may go on record. The values of a violated
+/// constraint are in the error's details, which are never looked at.
+pub(super) fn quotes_names_only(error: &dyn DatabaseError) -> bool {
+    // Constraints, conflicts of transactions, too little of something, locks, cancellations.
+    const CLASSES: [&str; 5] = ["23", "40", "53", "55", "57"];
+    // A database, a right or a table that is not there. Not a column: text in the wrong quotes is taken for one.
+    const CODES: [&str; 3] = ["3D000", "42501", "42P01"];
+    error.code().is_some_and(|code| {
+        CLASSES.iter().any(|class| code.starts_with(class)) || CODES.contains(&&*code)
+    })
+}
+
+pub(super) fn constraint(error: &dyn DatabaseError) -> Option<&str> {
+    error.constraint()
+}
+
 /// What the tests of this folder need of a database.
 #[cfg(test)]
 pub(super) mod testing {
@@ -57,6 +73,8 @@ pub(super) mod testing {
     pub(in super::super) const DUPLICATE: &str = "23505";
     pub(in super::super) const INSERT: &str = "INSERT INTO users (id, name) VALUES ($1, $2)";
     pub(in super::super) const FIND: &str = "SELECT name FROM users WHERE id = $1";
+    /// Fails with a value of the statement in the server's words.
+    pub(in super::super) const TALKATIVE: &str = "SELECT 'hunter2'::integer";
     const CREATE: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL)";
 
     const VARIABLE: &str = "TEST_POSTGRES_URL";

@@ -40,6 +40,23 @@ pub(super) fn status_code(error: &dyn DatabaseError) -> Option<Cow<'_, str>> {
     error.code()
 }
 
+/// Whether SQLite's words quote names of the schema at most, and so may go on record.
+pub(super) fn quotes_names_only(error: &dyn DatabaseError) -> bool {
+    // Busy, locked, read-only, disk, full, cannot open, constraints: <https://sqlite.org/rescode.html>.
+    const PRIMARY: [u32; 7] = [5, 6, 8, 10, 13, 14, 19];
+    // A trigger's words are its own.
+    const CONSTRAINT_TRIGGER: u32 = 1811;
+    let code = error.code().and_then(|code| code.parse::<u32>().ok());
+    let named = |code: u32| code != CONSTRAINT_TRIGGER && PRIMARY.contains(&(code & 0xff));
+    // Not a column: text in the wrong quotes is taken for one.
+    code.is_some_and(named) || error.message().starts_with("no such table: ")
+}
+
+/// Is in its words, which say no more.
+pub(super) fn constraint(_: &dyn DatabaseError) -> Option<&str> {
+    None
+}
+
 /// What the tests of this folder need of a database.
 #[cfg(test)]
 pub(super) mod testing {
@@ -49,6 +66,8 @@ pub(super) mod testing {
     pub(in super::super) const DUPLICATE: &str = "1555";
     pub(in super::super) const INSERT: &str = "INSERT INTO users (id, name) VALUES (?, ?)";
     pub(in super::super) const FIND: &str = "SELECT name FROM users WHERE id = ?";
+    /// Fails with a value of the statement in SQLite's words.
+    pub(in super::super) const TALKATIVE: &str = "VALUES (1 'hunter2')";
     const CREATE: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL)";
 
     /// A database with an empty table, which goes when this is dropped.

@@ -12,7 +12,8 @@ use sqlx::{Error, Executor as _};
 use super::{
     super::{
         SCOPE,
-        backend::testing::{DUPLICATE, FIND, INSERT},
+        backend::testing::{DUPLICATE, FIND, INSERT, TALKATIVE},
+        failure::discreet,
     },
     rig::{Rig, attribute, is_child_of, join},
 };
@@ -99,6 +100,38 @@ async fn a_failure_shows_code_and_class_but_no_value() {
         .await
         .expect_err("no column");
     assert_eq!(rig.spans().remove(2).status, Status::error("database"));
+}
+
+#[tokio::test]
+async fn what_goes_on_record_of_an_error_holds_no_value() {
+    let rig = Rig::new(1).await;
+    let error = sqlx::raw_sql(TALKATIVE).execute(&rig.pool).await;
+    let error = error.expect_err("a mistake");
+    assert!(error.to_string().contains("hunter2"), "{error}");
+    let said = discreet(&error).expect("other words");
+    assert!(
+        said.starts_with("database ") && !said.contains("hunter2"),
+        "{said}"
+    );
+
+    let insert = || sqlx::query(INSERT).bind(1).bind("hunter2");
+    insert().execute(&rig.pool).await.expect("inserted");
+    let error = insert().execute(&rig.pool).await.expect_err("a duplicate");
+    let said = discreet(&error).unwrap_or_else(|| error.to_string());
+    // The constraint is named all the same, be it by the key's name or the column's.
+    assert!(
+        ["users.id", "users_pkey", "PRIMARY"]
+            .iter()
+            .any(|name| said.contains(name)),
+        "{said}"
+    );
+
+    let error = sqlx::query_scalar::<_, i64>("SELECT name FROM users");
+    let error = error.fetch_one(&rig.pool).await.expect_err("no number");
+    assert_eq!(
+        discreet(&error).as_deref(),
+        Some("column 0 cannot be decoded")
+    );
 }
 
 #[tokio::test]
