@@ -206,6 +206,7 @@ impl Registry {
                 include_str!("../../semconv/messaging.toml"),
             ),
             ("process.toml", include_str!("../../semconv/process.toml")),
+            ("sdk.toml", include_str!("../../semconv/sdk.toml")),
             ("resource.toml", include_str!("../../semconv/resource.toml")),
             ("own.toml", include_str!("../../semconv/own.toml")),
             ("waivers.toml", include_str!("../../semconv/waivers.toml")),

@@ -280,10 +280,11 @@ mod tests {
     /// Every file belongs to a step that some stack has; a renamed step leaves none behind.
     #[test]
     fn no_file_is_left_over() {
-        const OF_THE_RUN: [&str; 12] = [
+        const OF_THE_RUN: [&str; 13] = [
             "differences.toml",
             "metrics.client.txt",
             "metrics.grpc.txt",
+            "metrics.health.txt",
             "metrics.jobs.txt",
             "metrics.redis.txt",
             "metrics.runtime.txt",

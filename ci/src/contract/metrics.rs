@@ -102,6 +102,8 @@ fn file_of(point: &MetricPoint) -> &'static str {
         "metrics.grpc.txt"
     } else if point.name.starts_with("messaging.") {
         "metrics.jobs.txt"
+    } else if point.name.starts_with("otel.sdk.") {
+        "metrics.health.txt"
     } else if point.name.starts_with("process.") || point.name.starts_with("tokio.") {
         "metrics.runtime.txt"
     } else {

@@ -19,6 +19,9 @@ const VARYING: &[&str] = &[
     "os.name",
     "os.type",
     "os.version",
+    // Named after the transport, which another run of the same stack chooses otherwise.
+    "otel.component.name",
+    "otel.component.type",
     "process.command",
     "process.creation.time",
     "process.pid",

@@ -26,6 +26,7 @@ impl Emitted {
     pub fn by(parts: &Parts) -> Result<Self> {
         let mut names = vec![
             "metrics".to_owned(),
+            "metrics.health".to_owned(),
             "metrics.runtime".to_owned(),
             "outside".to_owned(),
             "resource".to_owned(),

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Batching {
     delay: Duration,
-    queue: usize,
+    pub(crate) queue: usize,
     batch: usize,
     /// The SDK's processors on threads know no such limit: the exporter's wrapper keeps it. `None` is no limit.
     pub(crate) timeout: Option<Duration>,

@@ -2,11 +2,13 @@
 
 use std::{
     sync::{Arc, OnceLock},
+    thread,
     time::Duration,
 };
 
 use opentelemetry::global;
 use opentelemetry_sdk::trace::Tracer;
+use tokio::sync::oneshot;
 use tracing::Subscriber;
 use tracing_subscriber::{
     Layer, Registry,
@@ -18,8 +20,8 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    env::Env, exception, logs, pipeline::Pipeline, propagation, resource, runtime,
-    settings::Settings, variables,
+    env::Env, exception, health, logs, pipeline::Pipeline, propagation, rejected, resource,
+    runtime, settings::Settings, variables,
 };
 
 /// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
@@ -80,6 +82,7 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
         BoxMakeWriter::new(std::io::stdout),
     )?;
     runtime::observe();
+    health::observe(pipeline.health(), &settings, &env);
     exception::install_panic_hook();
     for warning in env.warnings {
         tracing::warn!("{warning}");
@@ -113,6 +116,7 @@ pub(crate) fn start(
                 .logger()
                 .map(|logs| log_bridge(logs, &targets, settings)),
         )
+        .with(rejected::layer())
         .with(logs::console_layer(&targets, settings.log_format, console));
     subscriber
         .try_init()
@@ -197,13 +201,20 @@ impl Telemetry {
     /// Sends what is left of all three signals, side by side, and ends them. Takes two seconds at most, whatever the
     /// collector does; what could not be sent by then is lost and said so.
     pub async fn shutdown(mut self) {
-        if let Some(pipeline) = self.pipeline.take() {
-            // The exporters wait with blocked threads: not on a worker of the service's runtime
-            // (https://github.com/open-telemetry/opentelemetry-rust/issues/3176).
-            let flushed = tokio::task::spawn_blocking(move || pipeline.shutdown(SHUTDOWN_DEADLINE));
-            if let Err(panic) = flushed.await {
-                tracing::warn!("telemetry did not shut down cleanly: {panic}");
-            }
+        let Some(pipeline) = self.pipeline.take() else {
+            return;
+        };
+        // The exporters wait with blocked threads: not on a worker of the service's runtime
+        // (https://github.com/open-telemetry/opentelemetry-rust/issues/3176), nor on one of its threads for blocking
+        // work, all of which may be taken.
+        let (done, flushed) = oneshot::channel();
+        let flush = move || {
+            pipeline.shutdown(SHUTDOWN_DEADLINE);
+            done.send(())
+        };
+        let thread = thread::Builder::new().name("otlp-end".to_owned());
+        if thread.spawn(flush).is_err() || flushed.await.is_err() {
+            tracing::warn!("telemetry did not shut down cleanly");
         }
     }
 }

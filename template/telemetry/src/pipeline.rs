@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -19,18 +19,18 @@ use opentelemetry_sdk::{
     metrics::{Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream},
     trace::{BatchSpanProcessor, SdkTracerProvider, Tracer},
 };
-use tokio::runtime;
 
 use crate::{
     batching::{Batching, Reading},
     console,
     env::Env,
+    health::Health,
     limits::{LimitedLogs, LimitedSpans, Limits},
+    queue::Queue,
     sampler,
     session::SessionProcessor,
     settings::{Protocol, Settings, Signal},
-    transport::{Transport, endpoint},
-    watch::Health,
+    transport::{ExportRuntime, Transport, endpoint},
 };
 
 /// The three providers and the runtime their exporters send on.
@@ -41,9 +41,7 @@ pub(crate) struct Pipeline {
     logs: Option<SdkLoggerProvider>,
     destinations: String,
     health: Arc<Health>,
-    // The exporters' own thread and runtime: no service, however busy or single-threaded, can starve export, and export
-    // cannot slow a request.
-    runtime: Mutex<Option<runtime::Runtime>>,
+    runtime: ExportRuntime,
     ended: AtomicBool,
 }
 
@@ -61,18 +59,14 @@ impl Pipeline {
                 ..Self::default()
             });
         }
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("otlp-export")
-            .enable_all()
-            .build()?;
+        let (runtime, handle) = ExportRuntime::start()?;
         let health = Health::of(endpoint(
             env,
             "TRACES",
             settings.traces.otlp.unwrap_or(Protocol::Grpc),
         ));
         let transport = Transport {
-            runtime: runtime.handle().clone(),
+            runtime: handle,
             health: health.clone(),
         };
         let _entered = transport.runtime.enter(); // a gRPC channel starts its task on the runtime it is built in
@@ -82,7 +76,7 @@ impl Pipeline {
             logs: logs(settings.logs, resource, &transport, env),
             destinations: destinations(settings, env),
             health,
-            runtime: Mutex::new(Some(runtime)),
+            runtime,
             ended: AtomicBool::new(false),
         })
     }
@@ -117,6 +111,9 @@ impl Pipeline {
     pub(crate) fn records(&self) -> bool {
         self.traces.is_some() || self.metrics.is_some()
     }
+    pub(crate) fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
     pub(crate) fn destinations(&self) -> String {
         self.destinations.clone()
     }
@@ -137,11 +134,12 @@ impl Pipeline {
             shutdowns.push(Box::new(move || logs.shutdown_with_timeout(deadline)));
         }
         let until = Instant::now() + deadline;
-        let waiting = shutdowns.len();
+        let mut waiting = 0;
         let (done, results) = mpsc::channel();
         for shutdown in shutdowns {
             let done = done.clone();
-            thread::spawn(move || done.send(shutdown()));
+            let thread = thread::Builder::new().spawn(move || done.send(shutdown()));
+            waiting += usize::from(thread.is_ok()); // else what is left is unsent, and counted as that
         }
         for _ in 0..waiting {
             let left = until.saturating_duration_since(Instant::now());
@@ -155,14 +153,8 @@ impl Pipeline {
                 break;
             }
         }
-        if let Some(runtime) = self
-            .runtime
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
-            runtime.shutdown_background(); // dropping it would wait, and may not happen inside another runtime
-        }
+        self.runtime.stop();
+        self.health.ended();
     }
 }
 
@@ -198,7 +190,7 @@ fn traces(
             .with_batch_config(batching.spans())
             .build();
         provider = provider.with_span_processor(LimitedSpans {
-            inner,
+            inner: queue("traces", inner, &batching, transport),
             value_length,
         });
     }
@@ -292,8 +284,26 @@ fn logs(
         .with_resource(resource.clone())
         .with_log_processor(SessionProcessor)
         .with_log_processor(crate::logs::EventNames)
-        .with_log_processor(LimitedLogs::new(inner, &Limits::read(env)));
+        .with_log_processor(LimitedLogs::new(
+            queue("logs", inner, &batching, transport),
+            &Limits::read(env),
+        ));
     Some(provider.build())
+}
+
+/// Puts a door before a batch processor: what finds its queue full is counted there.
+fn queue<P>(
+    signal: &'static str,
+    processor: P,
+    batching: &Batching,
+    transport: &Transport,
+) -> Queue<P> {
+    Queue {
+        processor,
+        signal,
+        capacity: u64::try_from(batching.queue).unwrap_or(u64::MAX),
+        health: transport.health.clone(),
+    }
 }
 
 /// One line for people: `traces console, metrics off, logs OTLP http://localhost:4317`.
@@ -317,3 +327,6 @@ fn destinations(settings: &Settings, env: &Env) -> String {
     });
     lines.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

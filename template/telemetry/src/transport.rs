@@ -1,6 +1,10 @@
 //! How OTLP leaves the process: endpoint, client, and the runtime it runs on.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use opentelemetry_otlp::{ExporterBuildError, WithTonicConfig};
@@ -8,10 +12,11 @@ use tokio::runtime;
 
 use crate::{
     env::Env,
+    health::Health,
     redact,
     settings::Protocol,
     tls::Tls,
-    watch::{Health, Watched},
+    watch::Watched,
 };
 
 /// What OTLP exporters send with.
@@ -20,12 +25,45 @@ pub(crate) struct Transport {
     pub(crate) health: Arc<Health>,
 }
 
+/// The exporters' own thread and runtime: no service, however busy or single-threaded, can starve export, and export
+/// cannot slow a request.
+#[derive(Debug, Default)]
+pub(crate) struct ExportRuntime(Mutex<Option<runtime::Runtime>>);
+
 /// What one signal's exporter is built with, beyond what the exporter reads itself.
 pub(crate) struct Connection<'a> {
     transport: &'a Transport,
     timeout: Duration,
     /// `None` where the endpoint says that nothing is encrypted.
     tls: Option<Tls>,
+}
+
+impl ExportRuntime {
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start() -> std::io::Result<(Self, runtime::Handle)> {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("otlp-export")
+            .enable_all()
+            .build()?;
+        let handle = runtime.handle().clone();
+        Ok((Self(Mutex::new(Some(runtime))), handle))
+    }
+
+    /// Without waiting, as dropping a runtime would do: within another runtime that is a panic.
+    pub(crate) fn stop(&self) {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = running.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for ExportRuntime {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 impl Transport {

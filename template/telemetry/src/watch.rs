@@ -1,12 +1,12 @@
-//! Exporters that say when they cannot deliver: once, then at most once a minute, whatever the SDK would print.
-//!
-//! <https://github.com/open-telemetry/opentelemetry-rust/issues/1281>: a missing collector must not flood the logs.
+//! Exporters whose results are seen: how long they take, what they lose, and that one which panics takes nothing along.
 
 use std::{
-    collections::BTreeSet,
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
 };
 
 use opentelemetry_sdk::{
@@ -18,63 +18,10 @@ use opentelemetry_sdk::{
 };
 use tokio::{runtime, time};
 
-const QUIET: Duration = Duration::from_secs(60);
-
-/// How export is going, for all signals together: one collector that is down costs one warning.
-#[derive(Debug, Default)]
-pub(crate) struct Health {
-    endpoint: String,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The signals whose last export failed.
-    failing: BTreeSet<&'static str>,
-    warned: Option<Instant>,
-    /// Whether the last warning still holds.
-    down: bool,
-}
-
-impl Health {
-    pub(crate) fn of(endpoint: String) -> Arc<Self> {
-        Arc::new(Self {
-            endpoint,
-            state: Mutex::default(),
-        })
-    }
-
-    /// Notes that an export of `signal` went well.
-    fn succeeded(&self, signal: &'static str) {
-        let mut state = self.state();
-        state.failing.remove(signal);
-        if state.failing.is_empty() && std::mem::take(&mut state.down) {
-            drop(state);
-            tracing::info!(target: "telemetry", "telemetry reaches {} again", self.endpoint);
-        }
-    }
-
-    /// Notes that an export of `signal`, or its end, failed.
-    pub(crate) fn failed(&self, signal: &'static str, error: &OTelSdkError) {
-        let mut state = self.state();
-        state.failing.insert(signal);
-        if state.warned.is_some_and(|at| at.elapsed() < QUIET) {
-            return;
-        }
-        state.warned = Some(Instant::now());
-        state.down = true;
-        drop(state);
-        tracing::warn!(
-            target: "telemetry",
-            "telemetry does not reach {} and is dropped; the service goes on without it ({error})",
-            self.endpoint,
-        );
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::{
+    health::{Failure, Health},
+    rejected,
+};
 
 /// An exporter whose results go to [`Health`].
 #[derive(Debug)]
@@ -89,28 +36,83 @@ pub(crate) struct Watched<E> {
 }
 
 impl<E> Watched<E> {
-    async fn watch(&self, export: impl Future<Output = OTelSdkResult> + Send) -> OTelSdkResult {
-        let result = match self.limit {
-            None => export.await,
-            Some(limit) => {
-                let export = {
-                    let _entered = self.runtime.enter();
-                    time::timeout(limit, export)
-                };
-                export.await.unwrap_or(Err(OTelSdkError::Timeout(limit)))
+    async fn watch(
+        &self,
+        items: usize,
+        export: impl Future<Output = OTelSdkResult> + Send,
+    ) -> OTelSdkResult {
+        let items = u64::try_from(items).unwrap_or(u64::MAX);
+        let account = self.health.account(self.signal);
+        if let Some(account) = account {
+            account.taken(items);
+        }
+        rejected::take(); // of another signal's, if it was never asked for
+        let (result, failure) = match self.limited(export).await {
+            Some(result) => {
+                let failure = result.as_ref().err().map(Failure::of);
+                (result, failure)
+            }
+            // The panic hook has said where. The processor's thread goes on, and so does the next export.
+            None => {
+                let error = OTelSdkError::InternalFailure("the exporter panicked".to_owned());
+                (Err(error), Some(Failure::Panic))
             }
         };
+        let (rejected, reason) = rejected::take().unwrap_or_default();
+        if let Some(account) = account {
+            match failure {
+                Some(failure) => account.failed(failure, items),
+                None => {
+                    let rejected = rejected.min(items);
+                    account.failed(Failure::Rejected, rejected);
+                    account.exported(items - rejected);
+                }
+            }
+        }
         match &result {
             Ok(()) => self.health.succeeded(self.signal),
             Err(error) => self.health.failed(self.signal, error),
         }
+        if result.is_ok() && (rejected > 0 || !reason.is_empty()) {
+            self.health.rejected(self.signal, rejected, &reason);
+        }
         result
+    }
+
+    /// The result, within the limit; `None` when the exporter panicked.
+    async fn limited(
+        &self,
+        export: impl Future<Output = OTelSdkResult> + Send,
+    ) -> Option<OTelSdkResult> {
+        let export = unless_it_panics(export);
+        let Some(limit) = self.limit else {
+            return export.await;
+        };
+        let export = {
+            let _entered = self.runtime.enter();
+            time::timeout(limit, export)
+        };
+        let in_time = export.await;
+        in_time.unwrap_or(Some(Err(OTelSdkError::Timeout(limit))))
     }
 }
 
+/// Nothing that a panicking exporter leaves behind is looked at: it is asked again with the next batch, or says itself
+/// that it cannot go on.
+async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
+}
+
+// An exporter may panic before it returns a future, so it is called within one.
 impl<E: SpanExporter> SpanExporter for Watched<E> {
     fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
-        self.watch(self.exporter.export(batch))
+        let items = batch.len();
+        self.watch(items, async { self.exporter.export(batch).await })
     }
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         self.exporter.shutdown_with_timeout(timeout)
@@ -125,7 +127,8 @@ impl<E: SpanExporter> SpanExporter for Watched<E> {
 
 impl<E: LogExporter> LogExporter for Watched<E> {
     fn export(&self, batch: LogBatch<'_>) -> impl Future<Output = OTelSdkResult> + Send {
-        self.watch(self.exporter.export(batch))
+        let items = batch.iter().count();
+        self.watch(items, async { self.exporter.export(batch).await })
     }
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         self.exporter.shutdown_with_timeout(timeout)
@@ -137,7 +140,7 @@ impl<E: LogExporter> LogExporter for Watched<E> {
 
 impl<E: PushMetricExporter> PushMetricExporter for Watched<E> {
     fn export(&self, metrics: &ResourceMetrics) -> impl Future<Output = OTelSdkResult> + Send {
-        self.watch(self.exporter.export(metrics))
+        self.watch(0, async { self.exporter.export(metrics).await })
     }
     fn force_flush(&self) -> OTelSdkResult {
         self.exporter.force_flush()
@@ -149,3 +152,6 @@ impl<E: PushMetricExporter> PushMetricExporter for Watched<E> {
         self.exporter.temporality()
     }
 }
+
+#[cfg(test)]
+mod tests;

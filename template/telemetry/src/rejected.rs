@@ -1,0 +1,65 @@
+//! How much of a batch the collector rejected, where it took the rest: the exporters tell nobody but their log.
+//! <https://opentelemetry.io/docs/specs/otlp/#partial-success>
+
+use std::{cell::Cell, fmt};
+
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{Layer, filter::FilterFn, layer::Context, registry::LookupSpan};
+
+/// Longer than any reason that a person would write.
+const REASON: usize = 200;
+
+thread_local! {
+    /// What the export that runs on this thread heard. An answer is read where its export is waited for.
+    static REJECTED: Cell<Option<(u64, String)>> = const { Cell::new(None) };
+}
+
+/// How much was rejected on this thread since this was asked last, and why.
+pub(crate) fn take() -> Option<(u64, String)> {
+    REJECTED.take()
+}
+
+/// Hears what the exporters say of it, whatever else is logged.
+pub(crate) fn layer<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    Listener.with_filter(FilterFn::new(|metadata| {
+        metadata.is_event()
+            && metadata.target() == "opentelemetry-otlp"
+            && metadata.name().ends_with("PartialSuccess")
+    }))
+}
+
+struct Listener;
+
+impl<S: Subscriber> Layer<S> for Listener {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut heard = Heard::default();
+        event.record(&mut heard);
+        REJECTED.set(Some((heard.count, heard.reason)));
+    }
+}
+
+#[derive(Default)]
+struct Heard {
+    count: u64,
+    reason: String,
+}
+
+impl Visit for Heard {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        if field.name().starts_with("rejected_") {
+            self.count = u64::try_from(value).unwrap_or_default();
+        }
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "error_message" {
+            self.reason = value.chars().take(REASON).collect();
+        }
+    }
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
