@@ -18,8 +18,8 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    env::Env, exception, logs, pipeline::Pipeline, propagation, resource, runtime,
-    settings::Settings, variables,
+    env::Env, exception, logs, marks::Rule, page::Page, pipeline::Pipeline, propagation, resource,
+    runtime, settings::Settings, variables,
 };
 
 /// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
@@ -73,7 +73,12 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
     let settings = Settings::read(&mut env);
     variables::warn_of_unsupported(&mut env);
     let resource = resource::detect(&service, &mut env);
-    let pipeline = Arc::new(Pipeline::build(&settings, &resource, &mut env)?);
+    let page = if settings.enabled {
+        Page::open(service.environment, Rule::read(&mut env), &mut env)
+    } else {
+        Page::default()
+    };
+    let pipeline = Arc::new(Pipeline::build(&settings, &resource, &page, &mut env)?);
     start(
         pipeline.clone(),
         &settings,

@@ -3,7 +3,7 @@
 //! <https://github.com/open-telemetry/opentelemetry-rust/issues/1281>: a missing collector must not flood the logs.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -29,8 +29,8 @@ pub(crate) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The signals whose last export failed.
-    failing: BTreeSet<&'static str>,
+    /// The signals whose last export failed, and why.
+    failing: BTreeMap<&'static str, String>,
     warned: Option<Instant>,
     /// Whether the last warning still holds.
     down: bool,
@@ -57,7 +57,7 @@ impl Health {
     /// Notes that an export of `signal`, or its end, failed.
     pub(crate) fn failed(&self, signal: &'static str, error: &OTelSdkError) {
         let mut state = self.state();
-        state.failing.insert(signal);
+        state.failing.insert(signal, error.to_string());
         if state.warned.is_some_and(|at| at.elapsed() < QUIET) {
             return;
         }
@@ -69,6 +69,11 @@ impl Health {
             "telemetry does not reach {} and is dropped; the service goes on without it ({error})",
             self.endpoint,
         );
+    }
+
+    /// Why the last export of `signal` failed, if it did.
+    pub(crate) fn failure(&self, signal: &str) -> Option<String> {
+        self.state().failing.get(signal).cloned()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
