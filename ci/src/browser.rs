@@ -162,12 +162,12 @@ impl Browser {
     }
 }
 
-/// The port that chromedriver says it listens on.
+/// The port that chromedriver says it listens on; first it repeats the 0 that it was told.
 async fn port(mut output: impl tokio::io::AsyncBufRead + Unpin) -> Result<u16> {
     let mut line = String::new();
     while output.read_line(&mut line).await? > 0 {
         if let Some((_, port)) = line.trim_end().trim_end_matches('.').split_once("on port ")
-            && let Ok(port) = port.parse()
+            && let Ok(port @ 1..) = port.parse()
         {
             return Ok(port);
         }

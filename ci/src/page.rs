@@ -69,8 +69,9 @@ pub async fn look(
     let mut seen = Vec::new();
     let outcome = visit.all(pictures, &mut seen, hear).await;
     let complaints = browser.complaints().await;
-    browser.close().await?;
-    outcome?;
+    let closed = browser.close().await;
+    outcome.with_context(|| format!("the service's output ends with\n{}", service.tail()))?;
+    closed?;
     let complaints = complaints?;
     ensure!(
         complaints.is_empty(),
@@ -116,6 +117,8 @@ impl Visit<'_> {
         let hostile = self.ask("GET", HOSTILE).await?;
         let id = hostile.trace_id().context("no trace")?.to_owned();
         self.open(&id).await?;
+        browser.wait(&shows("GET /products", "200")).await?;
+        browser.press(&format!("{ENTER}j{ENTER}")).await?;
         browser
             .wait("document.querySelector('#detail').innerText.includes('<img src=x onerror=')")
             .await?;
