@@ -18,6 +18,8 @@ async fn ask(env: &[(&str, &str)]) -> (String, bool) {
         .output();
     let output = output.await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!errors.contains("panicked"), "{errors}");
     (text.trim_end().to_owned(), output.status.success())
 }
 
@@ -48,7 +50,8 @@ async fn one_of_each_signal_is_accepted() {
         }
         let received = receiver.store().snapshot();
         assert_eq!((received.spans.len(), received.logs.len()), (1, 1));
-        assert_eq!(received.metrics.len(), 1, "{:#?}", received.metrics);
+        // A collection goes out at the end, too.
+        assert!(!received.metrics.is_empty());
     }
 }
 
@@ -68,7 +71,8 @@ async fn a_port_of_the_other_protocol_is_recognised() {
     let receiver = Receiver::start().await.unwrap();
     let (grpc, http) = (receiver.grpc_endpoint(), receiver.http_endpoint());
     let at = |url: &str| url.replace("http://", "");
-    let sentence = format!("gRPC is sent to an HTTP port, {}; set ", at(&http));
+    // This one speaks HTTP/2 as well, but no gRPC.
+    let sentence = format!("there is no OTLP over gRPC at {http}; if it is an HTTP port set ");
     assert_said(&[endpoint(&http), GRPC], &sentence).await;
     let sentence = format!("OTLP over HTTP is sent to a gRPC port, {}; set ", at(&grpc));
     assert_said(&[endpoint(&grpc), HTTP], &sentence).await;
@@ -144,11 +148,12 @@ async fn encryption_that_does_not_come_about_is_explained() {
         assert_said(&[endpoint(&unencrypted), protocol], &sentence).await;
 
         let mutual = house.front(behind, alpn, true).await;
-        let sentence = format!(
-            "{} asks who this is (mTLS); set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-            at(&mutual)
+        let (said, well) = ask(&[endpoint(&mutual), protocol, trusted]).await;
+        let asks = "who this is (mTLS)";
+        assert!(
+            !well && said.lines().all(|line| line.contains(asks)),
+            "{said}"
         );
-        assert_said(&[endpoint(&mutual), protocol, trusted], &sentence).await;
 
         let encrypted = plain.replace("http://", "https://");
         let sentence = format!("{} speaks plain text; write http://", at(&plain));

@@ -182,7 +182,13 @@ impl Target {
         let Some(said) = said else {
             return format!("the connection to {at} is encrypted, and then {error}");
         };
-        let is = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        let known = format!("{said} {error}");
+        let is = |words: &[&str]| words.iter().any(|word| known.contains(word));
+        let identity = format!(
+            "set {} and {}",
+            variable("CLIENT_CERTIFICATE"),
+            variable("CLIENT_KEY")
+        );
         if is(&["UnknownIssuer", "self-signed", "self signed"]) {
             format!(
                 "the certificate of {at} is signed by nobody that is trusted here; set {} to the file (PEM) of the authority that signed it",
@@ -195,17 +201,18 @@ impl Target {
         } else if is(&["certificate expired", "Expired"]) {
             format!("the certificate of {at} has expired; it is to be renewed there")
         } else if is(&["CertificateRequired", "certificate required"]) {
-            format!(
-                "{at} asks who this is (mTLS); set {} and {}",
-                variable("CLIENT_CERTIFICATE"),
-                variable("CLIENT_KEY")
-            )
+            format!("{at} asks who this is (mTLS); {identity}")
         } else if is(&["corrupt message", "InvalidContentType"]) {
             format!("{at} speaks plain text; write http:// in {endpoint}")
         } else if is(&["NoApplicationProtocol"]) {
             format!(
                 "OTLP over HTTP is sent to a gRPC port, {at}; set {}=grpc",
                 self.protocols
+            )
+        } else if is(&["closed", "reset by peer", "roken pipe", "nexpected EOF"]) {
+            // TLS 1.3 has no place for a reason: a client has finished before it is refused.
+            format!(
+                "{at} hangs up on an encrypted connection; if it asks who this is (mTLS), {identity}"
             )
         } else {
             format!("TLS with {at} fails: {said}")

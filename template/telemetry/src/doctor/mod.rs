@@ -5,7 +5,7 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use opentelemetry::{
     logs::{LogRecord as _, Logger as _, LoggerProvider as _, Severity},
@@ -26,6 +26,7 @@ use crate::{
 
 /// Milliseconds for an export: the SDK waits for 5000 at most.
 const LIMIT: &str = "4000";
+const GOODBYE: Duration = Duration::from_millis(200);
 
 /// What became of a span, a metric and a log record that were sent to see whether they arrive. Its text is a line for each
 /// outcome.
@@ -101,7 +102,14 @@ pub async fn doctor(service: Service<'_>) -> io::Result<Diagnosis> {
         }
         _ => process.get(name),
     });
-    let settings = Settings::read(&mut env);
+    let mut settings = Settings::read(&mut env);
+    for signal in [
+        &mut settings.traces,
+        &mut settings.metrics,
+        &mut settings.logs,
+    ] {
+        signal.console = false; // nobody asked for these
+    }
     let resource = resource::detect(&service, &mut env);
     let pipeline = Pipeline::build(&settings, &resource, &Page::default(), &mut env)?;
     let pipeline = Arc::new(pipeline);
@@ -119,6 +127,9 @@ pub async fn doctor(service: Service<'_>) -> io::Result<Diagnosis> {
         let (outcome, sentence) = examine(name, signal, &settings, &pipeline, &env).await;
         diagnosis.add(name, outcome, sentence);
     }
+    // What there was to send has been sent, or cannot be.
+    let ended = tokio::task::spawn_blocking(move || pipeline.shutdown(GOODBYE));
+    ended.await.map_err(io::Error::other)?;
     Ok(diagnosis)
 }
 

@@ -3,10 +3,7 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -14,9 +11,9 @@ use std::{
 const PAGE: &str = include_str!("page.html");
 
 const MAX_HEAD: usize = 16 * 1024;
-const MAX_CONNECTIONS: usize = 32;
-/// A browser opens connections that it may never use.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A browser opens connections that it may never use: each holds a thread for a while.
+const THREADS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) enum Answer {
     Page,
@@ -34,35 +31,19 @@ pub(super) fn serve(
     listener: TcpListener,
     answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
 ) -> io::Result<()> {
-    let answer = Arc::new(answer);
-    let open = Arc::new(AtomicUsize::new(0));
-    let accept = move || {
-        for stream in listener.incoming().flatten() {
-            let (answer, open) = (answer.clone(), open.clone());
-            if open.fetch_add(1, Ordering::SeqCst) >= MAX_CONNECTIONS {
-                open.fetch_sub(1, Ordering::SeqCst);
-                continue;
+    let shared = Arc::new((listener, answer));
+    for _ in 0..THREADS {
+        let shared = shared.clone();
+        let work = move || {
+            for stream in shared.0.incoming().flatten() {
+                // A browser that went away is of no interest.
+                let _ = converse(stream, &shared.1);
             }
-            let connection = thread::Builder::new().name("trace-page".to_owned());
-            let counted = Counted(open);
-            // Neither a browser that went away nor a lack of threads is of interest.
-            let _ = connection.spawn(move || {
-                let _counted = counted;
-                converse(stream, &*answer)
-            });
-        }
-    };
-    let listening = thread::Builder::new().name("trace-page".to_owned());
-    listening.spawn(accept).map(drop)
-}
-
-/// An open connection.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        };
+        let thread = thread::Builder::new().name("trace-page".to_owned());
+        thread.spawn(work)?;
     }
+    Ok(())
 }
 
 fn converse(mut stream: TcpStream, answer: &dyn Fn(&str) -> Answer) -> io::Result<()> {

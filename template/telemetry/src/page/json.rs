@@ -1,19 +1,20 @@
-//! Traces as the page reads them. All text goes as data: the page never takes it for markup.
+//! Traces as the page reads them. All text goes as data: the page never takes it for markup. Times are microseconds.
 
 use std::{
     collections::HashSet,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use opentelemetry::{
     KeyValue, TraceId,
+    logs::AnyValue,
     trace::{SpanId, SpanKind, Status},
 };
-use opentelemetry_sdk::trace::SpanData;
-use opentelemetry_semantic_conventions::attribute;
+use opentelemetry_sdk::{logs::SdkLogRecord, trace::SpanData};
+use opentelemetry_semantic_conventions::attribute::DB_SYSTEM_NAME;
 use serde_json::{Value, json};
 
-use super::store::{Kept, Log, Store};
+use super::store::{Kept, Store};
 use crate::marks::Rule;
 
 /// All traces, the newest first; `None` when nothing has changed after that version.
@@ -34,72 +35,54 @@ pub(super) fn trace(store: &Store, id: &str, rule: Rule) -> Option<String> {
     store.read(|traces| {
         let kept = traces.kept.iter().rfind(|kept| kept.id == id)?;
         let mut trace = summary(kept, rule)?;
-        let began = kept.spans.iter().map(|span| span.start_time).min()?;
         let marks = rule.marks(&kept.spans);
         let spans = kept.spans.iter().map(|it| {
-            let mut shown = span(it, began);
+            let mut shown = span(it);
             shown["marks"] = json!(marks.get(&it.span_context.span_id()));
             shown
         });
         trace["spans"] = spans.collect();
-        trace["logs"] = kept.logs.iter().map(|it| log(it, began)).collect();
+        trace["logs"] = json!(kept.logs);
         trace["dropped"] = json!(kept.dropped);
         Some(trace.to_string())
     })
 }
 
-/// A row of the list, once there is a span.
+/// A row of the list, once a span has ended.
 fn summary(kept: &Kept, rule: Rule) -> Option<Value> {
     let spans = &kept.spans;
     let ids = spans.iter().map(|span| span.span_context.span_id());
     let ids: HashSet<SpanId> = ids.collect();
-    let began = spans.iter().map(|span| span.start_time).min()?;
-    let ended = spans.iter().map(|span| span.end_time).max()?;
     let roots = spans
         .iter()
         .filter(|span| !ids.contains(&span.parent_span_id));
     let root = roots.min_by_key(|span| span.start_time)?;
-    let find = |key: &str| {
-        let mut attributes = root.attributes.iter();
-        let found = attributes.find(|attribute| attribute.key.as_str() == key);
-        found.map(|attribute| attribute.value.to_string())
-    };
-    let query = find(attribute::URL_QUERY).map(|query| format!("?{query}"));
-    let path = find(attribute::URL_PATH).map(|path| path + &query.unwrap_or_default());
-    let status = find(attribute::HTTP_RESPONSE_STATUS_CODE)
-        .or_else(|| find(attribute::RPC_RESPONSE_STATUS_CODE));
+    let began = spans.iter().map(|span| span.start_time).min()?;
+    let ended = spans.iter().map(|span| span.end_time).max()?;
     let mut marks: Vec<String> = rule.marks(spans).into_values().flatten().collect();
     marks.sort();
     marks.dedup();
     Some(json!({
         "id": kept.id.to_string(),
-        "name": root.name,
-        "kind": kind(root),
-        "path": path,
-        "status": status,
+        "root": span(root),
+        "began": micros(began),
+        "took": micros(ended) - micros(began),
         "failed": spans.iter().any(|span| matches!(span.status, Status::Error { .. })),
-        "session": find(attribute::SESSION_ID),
-        "began": micros(began, UNIX_EPOCH) / 1e3,
-        "took": micros(root.end_time, root.start_time),
-        "spread": micros(ended, began),
         "running": kept.running,
         "count": spans.len(),
         "marks": marks,
     }))
 }
 
-pub(super) fn span(span: &SpanData, began: SystemTime) -> Value {
+pub(super) fn span(span: &SpanData) -> Value {
     let events = span.events.iter().map(|event| {
         json!({
             "name": event.name,
-            "at": micros(event.timestamp, began),
+            "at": micros(event.timestamp),
             "attributes": pairs(&event.attributes),
         })
     });
-    let links = span.links.iter().map(|link| {
-        let to = &link.span_context;
-        json!({ "trace": to.trace_id().to_string(), "span": to.span_id().to_string() })
-    });
+    let links = span.links.iter();
     let error = match &span.status {
         Status::Error { description } => Some(description),
         _ => None,
@@ -110,29 +93,41 @@ pub(super) fn span(span: &SpanData, began: SystemTime) -> Value {
         "name": span.name,
         "kind": kind(span),
         "from": span.instrumentation_scope.name(),
-        "at": micros(span.start_time, began),
-        "took": micros(span.end_time, span.start_time),
+        "at": micros(span.start_time),
+        "took": micros(span.end_time) - micros(span.start_time),
         "error": error,
         "attributes": pairs(&span.attributes),
-        "events": events.collect::<Vec<_>>(),
-        "links": links.collect::<Vec<_>>(),
+        "events": events.collect::<Value>(),
+        "links": links.map(|link| link.span_context.trace_id().to_string()).collect::<Value>(),
     })
 }
 
-pub(super) fn log(log: &Log, began: SystemTime) -> Value {
+pub(super) fn log(record: &SdkLogRecord, span: SpanId) -> Value {
+    let time = record.timestamp().or(record.observed_timestamp());
+    let attributes = record.attributes_iter();
     json!({
-        "span": log.span.to_string(),
-        "at": micros(log.time, began),
-        "level": log.level,
-        "text": log.text,
-        "attributes": log.attributes,
+        "span": span.to_string(),
+        "at": micros(time.unwrap_or_else(SystemTime::now)),
+        "level": record.severity_text(),
+        "text": record.body().map(text),
+        "attributes": attributes.map(|(key, value)| json!([key.as_str(), text(value)])).collect::<Value>(),
     })
+}
+
+fn text(value: &AnyValue) -> String {
+    match value {
+        AnyValue::String(text) => text.to_string(),
+        AnyValue::Int(number) => number.to_string(),
+        AnyValue::Double(number) => number.to_string(),
+        AnyValue::Boolean(flag) => flag.to_string(),
+        other => format!("{other:?}"),
+    }
 }
 
 fn kind(span: &SpanData) -> &'static str {
-    let is_of_database = |attribute: &KeyValue| attribute.key.as_str() == attribute::DB_SYSTEM_NAME;
+    let mut attributes = span.attributes.iter();
     match span.span_kind {
-        SpanKind::Client if span.attributes.iter().any(is_of_database) => "database",
+        SpanKind::Client if attributes.any(|it| it.key.as_str() == DB_SYSTEM_NAME) => "database",
         SpanKind::Client => "client",
         SpanKind::Server => "server",
         SpanKind::Producer => "producer",
@@ -142,16 +137,13 @@ fn kind(span: &SpanData) -> &'static str {
 }
 
 /// In the order in which they were set.
-fn pairs<'a>(attributes: &'a [KeyValue]) -> Vec<(&'a str, String)> {
-    let pair = |it: &'a KeyValue| (it.key.as_str(), it.value.as_str().into_owned());
+fn pairs(attributes: &[KeyValue]) -> Value {
+    let pair = |it: &KeyValue| json!([it.key.as_str(), it.value.as_str()]);
     attributes.iter().map(pair).collect()
 }
 
-/// From `start` to `time`; negative for what was before.
-fn micros(time: SystemTime, start: SystemTime) -> f64 {
-    let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
-    match time.duration_since(start) {
-        Ok(after) => micros(after),
-        Err(before) => -micros(before.duration()),
-    }
+/// Since 1970, as JavaScript counts.
+fn micros(time: SystemTime) -> f64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs_f64() * 1e6
 }

@@ -4,19 +4,16 @@ use std::{
     collections::VecDeque,
     mem,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use opentelemetry::{
-    Context, InstrumentationScope, TraceId,
-    logs::AnyValue,
-    trace::{Span as _, SpanId},
-};
+use opentelemetry::{Context, InstrumentationScope, TraceId, trace::Span as _};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
     logs::{LogProcessor, SdkLogRecord},
     trace::{Span, SpanData, SpanProcessor},
 };
+use serde_json::Value;
 
 use super::json;
 
@@ -46,19 +43,10 @@ pub(super) struct Kept {
     /// Spans that have begun and not ended.
     pub(super) running: usize,
     pub(super) spans: Vec<SpanData>,
-    pub(super) logs: Vec<Log>,
+    pub(super) logs: Vec<Value>,
     /// Spans and log records that were too much.
     pub(super) dropped: usize,
     bytes: usize,
-}
-
-#[derive(Debug)]
-pub(super) struct Log {
-    pub(super) span: SpanId,
-    pub(super) time: SystemTime,
-    pub(super) level: &'static str,
-    pub(super) text: String,
-    pub(super) attributes: Vec<(String, String)>,
 }
 
 impl Store {
@@ -122,7 +110,7 @@ impl SpanProcessor for Store {
     }
 
     fn on_end(&self, span: SpanData) {
-        let bytes = mem::size_of::<SpanData>() + json::span(&span, UNIX_EPOCH).to_string().len();
+        let bytes = mem::size_of::<SpanData>() + json::span(&span).to_string().len();
         self.change(span.span_context.trace_id(), false, |kept| {
             kept.running = kept.running.saturating_sub(1);
             if !kept.takes(bytes) {
@@ -147,18 +135,8 @@ impl LogProcessor for Store {
         let Some(context) = record.trace_context().cloned() else {
             return;
         };
-        let time = record.timestamp().or(record.observed_timestamp());
-        let attributes = record.attributes_iter();
-        let log = Log {
-            span: context.span_id,
-            time: time.unwrap_or_else(SystemTime::now),
-            level: record.severity_text().unwrap_or_default(),
-            text: record.body().map(text).unwrap_or_default(),
-            attributes: attributes
-                .map(|(key, value)| (key.to_string(), text(value)))
-                .collect(),
-        };
-        let bytes = mem::size_of::<Log>() + json::log(&log, UNIX_EPOCH).to_string().len();
+        let log = json::log(record, context.span_id);
+        let bytes = log.to_string().len();
         self.change(context.trace_id, false, |kept| {
             if !kept.takes(bytes) {
                 return 0;
@@ -173,15 +151,5 @@ impl LogProcessor for Store {
     }
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
-    }
-}
-
-fn text(value: &AnyValue) -> String {
-    match value {
-        AnyValue::String(text) => text.to_string(),
-        AnyValue::Int(number) => number.to_string(),
-        AnyValue::Double(number) => number.to_string(),
-        AnyValue::Boolean(flag) => flag.to_string(),
-        other => format!("{other:?}"),
     }
 }

@@ -100,7 +100,7 @@ fn a_trace_has_its_spans_and_the_logs_made_in_them() {
     outer.span().end();
 
     let list = rig.json(&format!("/traces?after={}", first["version"]));
-    assert_eq!(list["traces"][0]["name"], "GET /users/{id}");
+    assert_eq!(list["traces"][0]["root"]["name"], "GET /users/{id}");
     assert_eq!(list["traces"][0]["running"], 0);
     let nothing = format!("/traces?after={}", list["version"]);
     let nothing = rig.ask(&nothing, rig.address());
