@@ -136,7 +136,7 @@ impl Visit<'_> {
         browser.wait(&format!("location.hash === '#{id}'")).await?;
         done("the trace_id of an error finds its trace");
 
-        browser.press(&format!("/{ESCAPE}{ESCAPE}")).await?;
+        browser.press(&format!("/{ESCAPE}")).await?;
         browser
             .wait("document.querySelector('#filter').value === ''")
             .await?;
@@ -158,7 +158,7 @@ impl Visit<'_> {
         browser.wait(unfolded).await?;
         browser.press(ESCAPE).await?;
         browser.wait("!document.querySelector('.inside')").await?;
-        browser.press(&format!("{ESCAPE}/{ESCAPE}{ESCAPE}")).await?;
+        browser.press(&format!("{ESCAPE}/{ESCAPE}")).await?;
         browser
             .wait("document.querySelectorAll('.row').length >= 8")
             .await?;
