@@ -75,6 +75,27 @@ const FAILURE_IN_JOB: Fault = Fault {
             } => return Err(AppError::internal(std::io::Error::other(\"a planted failure\"))),",
 };
 
+/// `GET /products?q=…` with this text asks the database in a loop in a copy with [`plant_repetition`].
+const REPETITION_IN_SEARCH: Fault = Fault {
+    file: PANIC_IN_SEARCH.file,
+    anchor: PANIC_IN_SEARCH.anchor,
+    code: "
+    if search.q == \"again-please\" {
+        for round in 1..=12 {
+            tracing::info!(round, \"asking again\");
+            store::find(state, &search).await?;
+        }
+    }",
+};
+
+/// Plants SQL in a loop.
+///
+/// # Errors
+/// As for [`plant`].
+pub fn plant_repetition(project: &Path) -> anyhow::Result<()> {
+    REPETITION_IN_SEARCH.plant(project)
+}
+
 /// Plants what the scenario needs in the service at `project`.
 ///
 /// # Errors

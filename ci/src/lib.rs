@@ -1,5 +1,6 @@
 //! Generates, runs and judges the services that the template makes. `main.rs` and `tests/` are thin users of this library.
 
+pub mod browser;
 pub mod check;
 pub mod client;
 pub mod collector;
@@ -17,6 +18,7 @@ pub mod lock;
 pub mod mutate;
 pub mod options;
 pub mod origin;
+pub mod page;
 pub mod peer;
 pub mod progress;
 pub mod receiver;

@@ -154,6 +154,21 @@ impl Service {
         find(&lock(&self.output.stdout)).context(what)
     }
 
+    /// The last word of the line of its log whose message holds `text`, if there is one.
+    pub fn last_word_with(&self, text: &str) -> Option<String> {
+        let lines = lock(&self.output.stdout);
+        let mut logs = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        logs.find_map(|log| {
+            let message = log["message"].as_str()?;
+            let words = message
+                .contains(text)
+                .then(|| message.split(' ').next_back());
+            words.flatten().map(str::to_owned)
+        })
+    }
+
     pub fn started_in(&self) -> Duration {
         self.started_in
     }

@@ -86,6 +86,8 @@ pub fn text(text: &str) -> String {
         rest = &rest[digits..];
     }
     shown.push_str(rest);
+    // Only stacks that have the page with the last traces say where it is.
+    let shown = shown.replace(", page http://127.0.0.1:<port>", "");
     let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     if shown.chars().count() > 160 {
         let cut: String = shown.chars().take(140).collect();
@@ -105,6 +107,7 @@ mod tests {
             "http://127.0.0.1:<port>/x 127.0.0.1:<port>"
         );
         assert_eq!(text("127.0.0.1 and 127.0.0.1:"), "127.0.0.1 and 127.0.0.1:");
+        assert_eq!(text("logs off, page http://127.0.0.1:4319"), "logs off");
     }
 
     #[test]

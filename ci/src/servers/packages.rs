@@ -85,6 +85,35 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     apt(&[&install, packages].concat())
 }
 
+/// The first of `names` that this machine has; `packages` are installed for it where they may be.
+///
+/// # Errors
+/// When there is none, with what to install.
+pub(crate) fn program(names: &[&str], packages: &[&str]) -> Result<PathBuf> {
+    let find = || {
+        let folders = folders();
+        let mut all = names
+            .iter()
+            .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+        all.find(|path| path.is_file())
+    };
+    if find().is_none() && may_install() {
+        install(packages)?;
+    }
+    find().with_context(|| {
+        format!(
+            "there is no {}: install it (on Debian: apt-get install {})",
+            names[0],
+            packages.join(" ")
+        )
+    })
+}
+
+/// As root on Debian: in containers and in CI.
+pub(super) fn may_install() -> bool {
+    rustix::process::geteuid().is_root() && Path::new("/etc/debian_version").exists()
+}
+
 fn apt(arguments: &[&str]) -> Result<()> {
     let output = Command::new("apt-get")
         // Somebody else may be installing.

@@ -77,7 +77,7 @@ impl Surroundings {
                 .filter(|url| !url.is_empty()),
             path: packages::folders(),
             docker: packages::docker_answers(),
-            installs: root && Path::new("/etc/debian_version").exists(),
+            installs: packages::may_install(),
             root,
             patience: PATIENCE,
         }

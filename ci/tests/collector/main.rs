@@ -1,5 +1,6 @@
 //! The default service and its collector: TLS, credentials in headers, and what it says of its variables.
 
+mod doctor;
 mod tls;
 
 use std::collections::BTreeMap;

@@ -18,14 +18,14 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use super::serve_one;
 
 /// An authority, and a certificate for the collector and one for the service.
-struct House {
+pub struct House {
     authority: CertifiedIssuer<'static, KeyPair>,
     collector: (CertificateDer<'static>, PrivateKeyDer<'static>),
     folder: tempfile::TempDir,
 }
 
 impl House {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority =
@@ -56,13 +56,13 @@ impl House {
         }
     }
 
-    fn file(&self, name: &str) -> String {
+    pub fn file(&self, name: &str) -> String {
         let path: &Path = &self.folder.path().join(name);
         path.to_str().unwrap().to_owned()
     }
 
     /// Ends TLS in front of `receiver`. Whoever connects must show a certificate of the authority, if it is `mutual`.
-    async fn front(&self, receiver: SocketAddr, alpn: &str, mutual: bool) -> String {
+    pub async fn front(&self, receiver: SocketAddr, alpn: &str, mutual: bool) -> String {
         let provider = Arc::new(default_provider());
         let config = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()

@@ -20,7 +20,11 @@ use opentelemetry_sdk::{
 };
 use opentelemetry_semantic_conventions::attribute;
 
-use crate::printable::{is_unseen, printable};
+use crate::{
+    marks::Rule,
+    printable::{is_unseen, printable},
+};
+
 pub(crate) use metrics::MetricLines;
 
 /// Traces in the making at a time, and spans kept of each: an unfinished trace must not grow without end.
@@ -31,7 +35,16 @@ const MAX_SPANS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct TraceTree {
     open: Mutex<HashMap<TraceId, Open>>,
+    style: Style,
+}
+
+/// How trees look.
+#[derive(Debug)]
+struct Style {
     ansi: bool,
+    rule: Rule,
+    /// What to put before a trace's id, so that it opens the page with the trace.
+    link: String,
 }
 
 #[derive(Debug, Default)]
@@ -42,10 +55,14 @@ struct Open {
 }
 
 impl TraceTree {
-    pub(crate) fn stdout() -> Self {
+    pub(crate) fn stdout(rule: Rule, page: Option<&str>) -> Self {
         Self {
             open: Mutex::default(),
-            ansi: io::stdout().is_terminal(),
+            style: Style {
+                ansi: io::stdout().is_terminal(),
+                rule,
+                link: page.map_or_else(String::new, |url| format!("{url}/#")),
+            },
         }
     }
 }
@@ -75,7 +92,7 @@ impl SpanProcessor for TraceTree {
             && let Some(Open { ended, dropped, .. }) = open.remove(&trace)
         {
             drop(open);
-            let text = Tree::new(&ended, self.ansi).draw(dropped);
+            let text = Tree::new(&ended, &self.style).draw(dropped);
             // A closed stdout must not take the service down.
             let _ = io::stdout().lock().write_all(text.as_bytes());
         }
@@ -91,15 +108,17 @@ impl SpanProcessor for TraceTree {
 
 struct Tree<'a> {
     spans: &'a [SpanData],
-    ansi: bool,
+    marks: HashMap<SpanId, Vec<String>>,
+    style: &'a Style,
     text: String,
 }
 
 impl<'a> Tree<'a> {
-    fn new(spans: &'a [SpanData], ansi: bool) -> Self {
+    fn new(spans: &'a [SpanData], style: &'a Style) -> Self {
         Self {
             spans,
-            ansi,
+            marks: style.rule.marks(spans),
+            style,
             text: String::new(),
         }
     }
@@ -117,10 +136,8 @@ impl<'a> Tree<'a> {
             .collect();
         roots.sort_by_key(|span| span.start_time);
         for root in roots {
-            let heading = format!(
-                "  {}",
-                self.dim(&format!("trace {}", root.span_context.trace_id()))
-            );
+            let (link, id) = (&self.style.link, root.span_context.trace_id());
+            let heading = format!("  {}", self.dim(&format!("trace {link}{id}")));
             self.line(root, "", &heading);
             self.children(root, "");
         }
@@ -163,10 +180,14 @@ impl<'a> Tree<'a> {
         let name = printable(&span.name);
         let name = self.paint(if failed { "31" } else { "1" }, &name);
         let mark = if failed { " ✗" } else { "" };
+        let marks = self.marks.get(&span.span_context.span_id());
+        let marks = marks.map_or_else(String::new, |marks| {
+            format!("  {}", self.paint("33", &format!("⚠ {}", marks.join(", "))))
+        });
         let details = details(span);
         let _ = writeln!(
             self.text,
-            "{}{name}{mark}  {}{}{heading}",
+            "{}{name}{mark}  {}{marks}{}{heading}",
             self.dim(prefix),
             self.paint("36", &format!("{:.1}ms", duration.as_secs_f64() * 1e3)),
             if details.is_empty() {
@@ -182,7 +203,7 @@ impl<'a> Tree<'a> {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.ansi && !text.is_empty() {
+        if self.style.ansi && !text.is_empty() {
             format!("\x1b[{code}m{text}\x1b[0m")
         } else {
             text.to_owned()
@@ -254,6 +275,36 @@ mod tests {
     use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 
     use super::*;
+    use crate::{env::Env, marks::tests::span};
+
+    fn plain(link: &str) -> Style {
+        Style {
+            ansi: false,
+            rule: Rule::read(&mut Env::new(|_| None)),
+            link: link.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_worth_a_second_look_is_marked_and_the_trace_is_a_link_to_its_page() {
+        let mut spans = vec![span(1, 0, "orders", 0, 700), span(2, 1, "sleep", 0, 600)];
+        for id in 3..8 {
+            let mut query = span(id, 1, "SELECT items", 600 + id, 601 + id);
+            let summary = KeyValue::new(attribute::DB_QUERY_SUMMARY, "SELECT items");
+            query.attributes.push(summary);
+            spans.push(query);
+        }
+        let style = plain("http://127.0.0.1:4319/#");
+        let tree = Tree::new(&spans, &style).draw(0);
+        let lines: Vec<_> = tree.lines().take(2).collect();
+        assert_eq!(
+            lines,
+            [
+                "orders  700.0ms  ⚠ 5× SELECT items  trace http://127.0.0.1:4319/#00000000000000000000000000000001",
+                "├─ sleep  600.0ms  ⚠ slow",
+            ]
+        );
+    }
 
     #[test]
     fn a_trace_is_a_tree_without_control_characters() {
@@ -286,7 +337,7 @@ mod tests {
         let spans = exporter
             .get_finished_spans()
             .expect("the exporter keeps spans");
-        let tree = Tree::new(&spans, false).draw(0);
+        let tree = Tree::new(&spans, &plain("")).draw(0);
 
         let trace = spans[0].span_context.trace_id();
         let shape: Vec<String> = tree

@@ -20,7 +20,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    env::Env, exception, health, logs, pipeline::Pipeline, propagation, rejected, resource,
+    env::Env, exception, health, logs, marks::Rule, page::Page, pipeline::Pipeline, propagation, rejected, resource,
     runtime, settings::Settings, variables,
 };
 
@@ -75,7 +75,12 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
     let settings = Settings::read(&mut env);
     variables::warn_of_unsupported(&mut env);
     let resource = resource::detect(&service, &mut env);
-    let pipeline = Arc::new(Pipeline::build(&settings, &resource, &mut env)?);
+    let page = if settings.enabled {
+        Page::open(service.environment, Rule::read(&mut env), &mut env)
+    } else {
+        Page::default()
+    };
+    let pipeline = Arc::new(Pipeline::build(&settings, &resource, &page, &mut env)?);
     start(
         pipeline.clone(),
         &settings,

@@ -26,6 +26,8 @@ use crate::{
     env::Env,
     health::Health,
     limits::{LimitedLogs, LimitedSpans, Limits},
+    marks::Rule,
+    page::Page,
     queue::Queue,
     sampler,
     session::SessionProcessor,
@@ -51,6 +53,7 @@ impl Pipeline {
     pub(crate) fn build(
         settings: &Settings,
         resource: &Resource,
+        page: &Page,
         env: &mut Env,
     ) -> std::io::Result<Self> {
         if !settings.enabled {
@@ -71,10 +74,10 @@ impl Pipeline {
         };
         let _entered = transport.runtime.enter(); // a gRPC channel starts its task on the runtime it is built in
         Ok(Self {
-            traces: traces(settings.traces, resource, &transport, env),
+            traces: traces(settings.traces, resource, page, &transport, env),
             metrics: metrics(settings.metrics, resource, &transport, env),
-            logs: logs(settings.logs, resource, &transport, env),
-            destinations: destinations(settings, env),
+            logs: logs(settings.logs, resource, page, &transport, env),
+            destinations: destinations(settings, page, env),
             health,
             runtime,
             ended: AtomicBool::new(false),
@@ -116,6 +119,20 @@ impl Pipeline {
     }
     pub(crate) fn destinations(&self) -> String {
         self.destinations.clone()
+    }
+
+    /// Why the last export of `signal` failed, if it did.
+    pub(crate) fn failure(&self, signal: &str) -> Option<String> {
+        self.health.failure(signal)
+    }
+
+    /// Sends what waits of all signals side by side, blocking as long as the SDK allows. What fails stands in the health.
+    pub(crate) fn flush(&self) {
+        thread::scope(|scope| {
+            scope.spawn(|| self.traces.as_ref().map(SdkTracerProvider::force_flush));
+            scope.spawn(|| self.metrics.as_ref().map(SdkMeterProvider::force_flush));
+            scope.spawn(|| self.logs.as_ref().map(SdkLoggerProvider::force_flush));
+        });
     }
 
     /// Flushes and ends all signals side by side, blocking for `deadline` at most. A second call does nothing.
@@ -161,10 +178,12 @@ impl Pipeline {
 fn traces(
     signal: Signal,
     resource: &Resource,
+    page: &Page,
     transport: &Transport,
     env: &mut Env,
 ) -> Option<SdkTracerProvider> {
     let limits = Limits::read(env);
+    let rule = Rule::read(env);
     let batching = Batching::of_spans(env);
     let sampler = sampler::read(env);
     let otlp = signal.otlp.and_then(|protocol| {
@@ -176,7 +195,7 @@ fn traces(
                 .build(),
         })
     });
-    if otlp.is_none() && !signal.console {
+    if otlp.is_none() && !signal.console && page.url().is_none() {
         return None;
     }
     let mut provider = SdkTracerProvider::builder()
@@ -196,11 +215,11 @@ fn traces(
     }
     if signal.console {
         provider = provider.with_span_processor(LimitedSpans {
-            inner: console::TraceTree::stdout(),
+            inner: console::TraceTree::stdout(rule, page.url()),
             value_length,
         });
     }
-    Some(provider.build())
+    Some(page.with_spans(provider, &limits).build())
 }
 
 fn metrics(
@@ -263,10 +282,12 @@ fn exponential(instrument: &Instrument) -> Option<Stream> {
 fn logs(
     signal: Signal,
     resource: &Resource,
+    page: &Page,
     transport: &Transport,
     env: &mut Env,
 ) -> Option<SdkLoggerProvider> {
     // `console` needs nothing here: the console shows logs in any case.
+    let limits = Limits::read(env);
     let batching = Batching::of_logs(env);
     let exporter = signal.otlp.and_then(|protocol| {
         transport.exporter("logs", batching.timeout, env, |to| match protocol {
@@ -276,19 +297,24 @@ fn logs(
                 .with_http_client(to.http()?)
                 .build(),
         })
-    })?;
-    let inner = BatchLogProcessor::builder(exporter)
-        .with_batch_config(batching.logs())
-        .build();
-    let provider = SdkLoggerProvider::builder()
+    });
+    if exporter.is_none() && page.url().is_none() {
+        return None;
+    }
+    let mut provider = SdkLoggerProvider::builder()
         .with_resource(resource.clone())
         .with_log_processor(SessionProcessor)
-        .with_log_processor(crate::logs::EventNames)
-        .with_log_processor(LimitedLogs::new(
+        .with_log_processor(crate::logs::EventNames);
+    if let Some(exporter) = exporter {
+        let inner = BatchLogProcessor::builder(exporter)
+            .with_batch_config(batching.logs())
+            .build();
+        provider = provider.with_log_processor(LimitedLogs::new(
             queue("logs", inner, &batching, transport),
-            &Limits::read(env),
+            &limits,
         ));
-    Some(provider.build())
+    }
+    Some(page.with_logs(provider, &limits).build())
 }
 
 /// Puts a door before a batch processor: what finds its queue full is counted there.
@@ -307,7 +333,7 @@ fn queue<P>(
 }
 
 /// One line for people: `traces console, metrics off, logs OTLP http://localhost:4317`.
-fn destinations(settings: &Settings, env: &Env) -> String {
+fn destinations(settings: &Settings, page: &Page, env: &Env) -> String {
     let signals = [
         ("TRACES", settings.traces),
         ("METRICS", settings.metrics),
@@ -325,7 +351,8 @@ fn destinations(settings: &Settings, env: &Env) -> String {
         };
         format!("{} {to}", name.to_lowercase())
     });
-    lines.join(", ")
+    let page = page.url().map(|url| format!("page {url}"));
+    lines.into_iter().chain(page).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

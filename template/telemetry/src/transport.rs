@@ -157,7 +157,7 @@ fn not_exported(signal: &str, error: &ExporterBuildError, warnings: &mut Vec<Str
 }
 
 /// An error and its causes: reqwest's say what is wrong only in the last of them.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

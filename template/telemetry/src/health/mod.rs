@@ -6,7 +6,7 @@ mod account;
 mod metrics;
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -31,8 +31,8 @@ pub(crate) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The signals whose last export failed.
-    failing: BTreeSet<&'static str>,
+    /// The signals whose last export failed, and why.
+    failing: BTreeMap<&'static str, String>,
     warned: Option<Instant>,
     /// Whether the last warning still holds.
     down: bool,
@@ -110,7 +110,7 @@ impl Health {
     pub(crate) fn failed(&self, signal: &'static str, error: &OTelSdkError) {
         let refused = self.refused();
         let mut state = self.state();
-        state.failing.insert(signal);
+        state.failing.insert(signal, error.to_string());
         if !state.may_warn() {
             return;
         }
@@ -123,6 +123,11 @@ impl Health {
             self.endpoint,
             self.lost(),
         );
+    }
+
+    /// Why the last export of `signal` failed, if it did.
+    pub(crate) fn failure(&self, signal: &str) -> Option<String> {
+        self.state().failing.get(signal).cloned()
     }
 
     /// Notes that the collector answered well and took only a part.

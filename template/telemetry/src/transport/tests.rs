@@ -8,7 +8,7 @@ use opentelemetry_sdk::{
 };
 
 use super::*;
-use crate::{guard, pipeline::Pipeline, settings::Settings};
+use crate::{guard, page::Page, pipeline::Pipeline, settings::Settings};
 
 fn env(vars: &[(&'static str, &str)]) -> Env {
     let vars: Vec<_> = vars
@@ -26,7 +26,8 @@ fn built(vars: &[(&'static str, &str)]) -> ([bool; 3], Vec<String>) {
     guard::choose_crypto();
     let mut env = env(vars);
     let settings = Settings::read(&mut env);
-    let pipeline = Pipeline::build(&settings, &Resource::builder_empty().build(), &mut env);
+    let resource = Resource::builder_empty().build();
+    let pipeline = Pipeline::build(&settings, &resource, &Page::default(), &mut env);
     let pipeline = pipeline.expect("threads");
     let signals = [
         pipeline.traces().is_some(),

@@ -96,7 +96,11 @@ fn the_table_says_what_the_code_does() {
             || name.starts_with("OTEL_BLRP_")
     };
     let ours = variables().filter(|variable| variable.by == By::Us);
-    let integrations = ["TELEMETRY_JOBS_BAGGAGE", "TELEMETRY_TRUSTED_HOSTS"];
+    let integrations = [
+        "TELEMETRY_JOBS_BAGGAGE",
+        "TELEMETRY_PAGE_PORT",
+        "TELEMETRY_TRUSTED_HOSTS",
+    ];
     for name in ours.flat_map(|variable| variable.names()) {
         assert!(
             is_read(&name) || integrations.contains(&&*name),
