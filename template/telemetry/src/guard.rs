@@ -20,8 +20,8 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    env::Env, exception, health, logs, marks::Rule, page::Page, pipeline::Pipeline, propagation, rejected, resource,
-    runtime, settings::Settings, variables,
+    env::Env, exception, health, logs, marks::Rule, page::Page, pipeline::Pipeline, propagation,
+    rejected, resource, runtime, settings::Settings, variables,
 };
 
 /// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.

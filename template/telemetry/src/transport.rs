@@ -10,14 +10,7 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use opentelemetry_otlp::{ExporterBuildError, WithTonicConfig};
 use tokio::runtime;
 
-use crate::{
-    env::Env,
-    health::Health,
-    redact,
-    settings::Protocol,
-    tls::Tls,
-    watch::Watched,
-};
+use crate::{env::Env, health::Health, redact, settings::Protocol, tls::Tls, watch::Watched};
 
 /// What OTLP exporters send with.
 pub(crate) struct Transport {
