@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::stacks::Stack;
-use crate::{contract, house, leaks, servers};
+use crate::{contract, house, leaks, openapi, servers};
 
 /// In this order; a step that fails is the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -119,7 +119,7 @@ fn make(step: Step, stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Result<()
         Step::Contract => {
             let report = contract::run(stack, &project, &house::target())?;
             ensure!(report.passed(), "the contract is broken:\n{report}");
-            Ok(())
+            openapi::check(stack, &project)
         }
         // The binary is the contract's.
         Step::Leaks => {

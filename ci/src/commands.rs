@@ -7,5 +7,6 @@ pub mod demo;
 pub mod lock;
 pub mod mutate;
 pub mod new;
+pub mod schemathesis;
 pub mod stacks;
 pub mod workbench;

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use ci::commands::{bless, browser, check, demo, lock, mutate, new, stacks, workbench};
+use ci::commands::{
+    bless, browser, check, demo, lock, mutate, new, schemathesis, stacks, workbench,
+};
 use ci::generate;
 use clap::{Parser, Subcommand};
 
@@ -22,6 +24,7 @@ enum Command {
     Check(check::Args),
     Mutate(mutate::Args),
     Browser(browser::Args),
+    Schemathesis(schemathesis::Args),
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
@@ -48,6 +51,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args),
         Command::Mutate(args) => mutate::run(args),
         Command::Browser(args) => browser::run(args),
+        Command::Schemathesis(args) => schemathesis::run(args),
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),

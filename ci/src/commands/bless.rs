@@ -9,7 +9,7 @@ use crate::origin::Origins;
 use crate::progress::Progress;
 use crate::specimens::Specimen;
 use crate::stacks::Stack;
-use crate::{contract, house, root, snapshot};
+use crate::{contract, house, openapi, root, snapshot};
 
 /// Regenerate the snapshots of the pairwise stacks, and on demand the contract. Review what changed before
 /// you commit it.
@@ -60,6 +60,7 @@ fn contracts(stacks: &[Stack]) -> Result<()> {
         let project = house::place(stack)?;
         let files = contract::bless(stack, &project, &house::target());
         changed.extend(files.with_context(|| stack.to_string())?);
+        changed.extend(openapi::bless(stack, &project)?);
     }
     drop(progress);
     for path in &changed {

@@ -70,7 +70,29 @@ fn no_text_speaks_of_an_absent_feature() {
     none(complaints);
 }
 
-/// Else the test above proves nothing.
+/// As [`WORDS`], for what `ops` chooses.
+const OPS_WORDS: [(&str, &[&str]); 1] = [("openapi", &["openapi", "OpenAPI", "/docs"])];
+
+#[test]
+fn the_readme_speaks_of_what_ops_chose_and_of_nothing_else() {
+    let mut complaints = Vec::new();
+    for specimen in specimens::all().unwrap() {
+        let readme = specimen.text("README.md").unwrap();
+        for (choice, words) in OPS_WORDS {
+            let chosen = specimen.stack.has("ops", choice);
+            let wrong = words
+                .iter()
+                .filter(|word| readme.contains(**word) != chosen);
+            complaints.extend(wrong.map(|word| {
+                let stack = &specimen.stack;
+                format!("{stack}: `{word}` in README.md, and ops: {chosen} {choice}")
+            }));
+        }
+    }
+    none(complaints);
+}
+
+/// Else the first test proves nothing.
 #[test]
 fn the_readme_speaks_of_present_features() {
     let mut complaints = Vec::new();

@@ -33,14 +33,12 @@ impl Default for Search {
 
 impl Search {
     fn check(&self) -> Result<(), AppError> {
-        let detail = if !(1..=100).contains(&self.limit) {
+        // Among them is NUL, which no text in PostgreSQL can hold.
+        let has_control = self.q.contains(char::is_control);
+        let detail = if has_control || self.category.contains(char::is_control) {
+            "q and category must have no control characters"
+        } else if !(1..=100).contains(&self.limit) {
             "limit must be 1 to 100"
-        } else if [&self.q, &self.category]
-            .iter()
-            .any(|text| text.contains(char::is_control))
-        {
-            // No product's name has one, and not every database can look for it.
-            "q and category must be without control characters"
         } else {
             return Ok(());
         };
@@ -68,7 +66,7 @@ pub struct Found {
 /// The products that match, by id.
 ///
 /// # Errors
-/// 400 when the limit is not allowed.
+/// 400 when the limit or a text is not allowed.
 pub async fn search(state: &AppState, search: Search) -> Result<Found, AppError> {
     search.check()?;
     find(state, search).await
