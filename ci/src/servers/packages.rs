@@ -85,6 +85,26 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     apt(&[&install, packages].concat())
 }
 
+/// The program `name` of Debian's `package`: where it is, or installed if we may.
+///
+/// # Errors
+/// What to install.
+pub fn program(name: &str, package: &str) -> Result<PathBuf> {
+    let find = || {
+        let mut paths = folders().into_iter().map(|folder| folder.join(name));
+        paths.find(|path| path.is_file())
+    };
+    if let Some(path) = find() {
+        return Ok(path);
+    }
+    if rustix::process::geteuid().is_root() && Path::new("/etc/debian_version").exists() {
+        install(&[package])?;
+    }
+    find().with_context(|| {
+        format!("there is no {name}: install it (on Debian: apt-get install {package})")
+    })
+}
+
 fn apt(arguments: &[&str]) -> Result<()> {
     let output = Command::new("apt-get")
         // Somebody else may be installing.

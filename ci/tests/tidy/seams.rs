@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ci::options::Options;
+use ci::options::{Kind, Options};
 
 use crate::liquid::{Piece, loop_variable, pieces, variables};
 use crate::{none, read, template};
@@ -50,6 +50,7 @@ fn include_names_exactly_the_seams() {
         let choices = options
             .questions
             .iter()
+            .filter(|question| question.kind == Kind::One)
             .flat_map(|question| &question.choices);
         let neutral = choices.fold(rendered, |path, choice| {
             path.replace(&format!("/{}/", choice.value), "/")
