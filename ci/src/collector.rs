@@ -4,17 +4,17 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command as AsyncCommand};
+use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::{house, root};
+use crate::wheels;
 
 const REQUIREMENT: &str = "rotel==0.0.1a15";
 /// For its start, and for its last exports.
@@ -35,19 +35,11 @@ pub struct Collector {
 /// # Errors
 /// There is no Python, or no wheel for it; the error says what to install.
 pub fn install() -> Result<PathBuf> {
-    let home = root().join("target/collector").join(REQUIREMENT);
-    if let Ok(program) = program(&home) {
-        return Ok(program);
-    }
-    let needs =
-        "a collector to send through needs Python 3.10 to 3.13 with `venv` (Debian: python3-venv)";
-    let python = home.join("bin/python");
-    let mut venv = Command::new("python3");
-    house::run(venv.args(["-m", "venv"]).arg(&home), &mut |_| ()).context(needs)?;
-    let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps"]);
-    house::run(pip.arg(REQUIREMENT), &mut |_| ()).context(needs)?;
-    program(&home)
+    program(&wheels::install(
+        "collector",
+        &[REQUIREMENT],
+        "a collector to send through",
+    )?)
 }
 
 fn program(home: &Path) -> Result<PathBuf> {
@@ -70,7 +62,7 @@ impl Collector {
         let folder = tempfile::tempdir()?;
         let (grpc, http) = (free_address()?, free_address()?);
         let log = folder.path().join("log");
-        let child = AsyncCommand::new(program)
+        let child = Command::new(program)
             .current_dir(folder.path())
             .args([
                 "start",

@@ -37,6 +37,7 @@ pub mod together;
 pub mod tour;
 pub mod upstream;
 pub mod waterfall;
+pub mod wheels;
 
 use std::path::Path;
 

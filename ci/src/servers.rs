@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::scenario::{Part, Parts};
 use crate::stacks::Stack;
-pub(crate) use packages::program;
+pub use packages::program;
 use source::{Kind, Server, Surroundings};
 
 /// The variables by which the tests of `stack` find their servers. An administrator's URLs: tests make databases of their

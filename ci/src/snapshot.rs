@@ -28,12 +28,23 @@ pub fn folder() -> PathBuf {
     root().join("ci/snapshots")
 }
 
-/// The stacks that have a snapshot: every choice beside every other, and some that are telemetry only.
+/// The stacks that have a snapshot: every choice beside every other, some that are telemetry only, and the default stack with
+/// nothing and with everything around it.
 ///
 /// # Errors
 /// `cargo-generate.toml` is not understood.
 pub fn stacks() -> Result<Vec<Stack>> {
-    Ok([stacks::pairwise()?, stacks::telemetry_only()?].concat())
+    let around = stacks::around()?;
+    let (none, every) = (
+        around[0].clone(),
+        around[(1 << stacks::FILES_ONLY.len()) - 1].clone(),
+    );
+    Ok([
+        stacks::pairwise()?,
+        stacks::telemetry_only()?,
+        vec![none, every],
+    ]
+    .concat())
 }
 
 /// The snapshot of `stack`.

@@ -96,6 +96,15 @@ pub fn telemetry_only() -> Result<&'static [Specimen]> {
     once(&SPECIMENS, stacks::telemetry_only)
 }
 
+/// The stacks that differ in the files around the service.
+///
+/// # Errors
+/// A generation fails.
+pub fn around() -> Result<&'static [Specimen]> {
+    static SPECIMENS: OnceLock<Vec<Specimen>> = OnceLock::new();
+    once(&SPECIMENS, stacks::around)
+}
+
 fn once(
     specimens: &'static OnceLock<Vec<Specimen>>,
     stacks: fn() -> Result<Vec<Stack>>,

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::options::{Kind, Options, Question};
 
-pub use cover::{all, flagship, pairwise, telemetry_only};
+pub use cover::{FILES_ONLY, all, around, flagship, pairwise, telemetry_only};
 
 /// One answer to each question. Printed and parsed by the notation of this module.
 #[derive(Debug, Clone)]

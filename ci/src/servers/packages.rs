@@ -89,7 +89,7 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// When there is none, with what to install.
-pub(crate) fn program(names: &[&str], packages: &[&str]) -> Result<PathBuf> {
+pub fn program(names: &[&str], packages: &[&str]) -> Result<PathBuf> {
     let find = || {
         let folders = folders();
         let mut all = names

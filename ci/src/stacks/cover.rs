@@ -1,5 +1,8 @@
 //! Sets of stacks: all, each choice once, each pair of choices once. The default stack always comes first. They are whole
 //! services: what `scope = telemetry` leaves cannot be run by itself.
+//!
+//! Choices that only add files beside the program need no build to be judged. These sets leave them at their default;
+//! [`around`] varies them.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -9,6 +12,9 @@ use anyhow::Result;
 use super::{Stack, sort};
 use crate::options::{Kind, Options, Question};
 
+/// Choices that change no program: a tidy test holds that true.
+pub const FILES_ONLY: [&str; 4] = ["containers", "kubernetes", "dashboards", "github"];
+
 /// Every combination of choices.
 ///
 /// # Errors
@@ -17,7 +23,7 @@ pub fn all() -> Result<Vec<Stack>> {
     Ok(all_of(services()?))
 }
 
-/// Each choice in at least one stack, in as few stacks as there can be.
+/// Each choice in at least one stack (but see [`FILES_ONLY`]), in as few stacks as there can be.
 ///
 /// # Errors
 /// `cargo-generate.toml` is not understood.
@@ -43,6 +49,38 @@ pub fn telemetry_only() -> Result<Vec<Stack>> {
         .iter()
         .map(|stack| format!("{stack}+telemetry").parse())
         .collect()
+}
+
+/// Every combination of the choices that only add files, on the default stack; and all of them together, on stacks in which
+/// every other choice meets every other.
+///
+/// # Errors
+/// `cargo-generate.toml` is not understood.
+pub fn around() -> Result<Vec<Stack>> {
+    let with = |stack: &Stack, chosen: &dyn Fn(usize) -> bool| {
+        let mut stack = stack.clone();
+        for (question, answers) in stack.options.questions.iter().zip(&mut stack.answers) {
+            for (index, value) in FILES_ONLY.iter().enumerate() {
+                answers.retain(|answer| answer != value);
+                if question.allows(value) && chosen(index) {
+                    answers.push((*value).to_owned());
+                }
+            }
+            sort(question, answers);
+        }
+        stack
+    };
+    let default = super::default()?;
+    let mut stacks: Vec<Stack> = (0..1_usize << FILES_ONLY.len())
+        .map(|set| with(&default, &|index| set >> index & 1 == 1))
+        .collect();
+    for stack in pairwise()? {
+        let stack = with(&stack, &|_| true);
+        if !stacks.contains(&stack) {
+            stacks.push(stack);
+        }
+    }
+    Ok(stacks)
 }
 
 /// The questions that whole services answer.
@@ -101,7 +139,8 @@ pub(super) fn flagship_of(options: &'static Options) -> Vec<Stack> {
                         let turn = index.saturating_sub(1);
                         let more = default_first(question)
                             .into_iter()
-                            .skip(question.default.len());
+                            .skip(question.default.len())
+                            .filter(|value| !FILES_ONLY.contains(&&**value));
                         let mut answers = question.default.clone();
                         answers.extend(
                             more.enumerate()
@@ -201,6 +240,9 @@ fn factors(options: &Options) -> Vec<Factor<'_>> {
                 let mut levels = vec![None, Some(&*choice.value)];
                 if question.default.contains(&choice.value) {
                     levels.reverse();
+                }
+                if FILES_ONLY.contains(&&*choice.value) {
+                    levels.truncate(1);
                 }
                 Factor {
                     question: index,

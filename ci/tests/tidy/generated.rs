@@ -31,15 +31,18 @@ const WORDS: [(Part, &[&str]); 5] = [
         Part::Client,
         &["UPSTREAM_URL", "UPSTREAM_TIMEOUT", "/external"],
     ),
-    (Part::Redis, &["REDIS_URL", "CACHE_", "cache"]),
+    (Part::Redis, &["REDIS_URL", "CACHE_", "the cache", "cached"]),
     (Part::Jobs, &["JOBS_", "the worker", "worker`", "welcome"]),
     (Part::Grpc, &["GRPC_", "/peer", "proto/"]),
 ];
 
-/// Services, and what is telemetry only.
+/// Services, some of them with more around them, and what is telemetry only.
 fn everything() -> impl Iterator<Item = &'static Specimen> {
-    let services = specimens::all().unwrap();
-    services.iter().chain(specimens::telemetry_only().unwrap())
+    let services = specimens::all().unwrap().iter();
+    let rest = specimens::around().unwrap().iter();
+    services
+        .chain(rest)
+        .chain(specimens::telemetry_only().unwrap())
 }
 
 /// Files for reading: nothing in them is checked by a compiler.
