@@ -11,7 +11,7 @@ use std::{
 };
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithHttpConfig as _};
+use opentelemetry_otlp::{LogExporter, MetricExporter, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
@@ -25,6 +25,7 @@ use crate::{
     batching::{Batching, Reading},
     console,
     env::Env,
+    export,
     limits::{LimitedLogs, LimitedSpans, Limits},
     sampler,
     session::SessionProcessor,
@@ -176,12 +177,8 @@ fn traces(
     let batching = Batching::of_spans(env);
     let sampler = sampler::read(env);
     let otlp = signal.otlp.and_then(|protocol| {
-        transport.exporter("traces", batching.timeout, env, |to| match protocol {
-            Protocol::Grpc => to.secured(SpanExporter::builder().with_tonic()).build(),
-            Protocol::HttpProtobuf => SpanExporter::builder()
-                .with_http()
-                .with_http_client(to.http()?)
-                .build(),
+        transport.exporter("traces", batching.timeout, env, |to, env| {
+            export::spans(protocol, to, env)
         })
     });
     if otlp.is_none() && !signal.console {
@@ -227,7 +224,7 @@ fn metrics(
         "explicit_bucket_histogram",
     );
     let otlp = signal.otlp.and_then(|protocol| {
-        transport.exporter("metrics", reading.timeout, env, |to| match protocol {
+        transport.exporter("metrics", reading.timeout, env, |to, _| match protocol {
             Protocol::Grpc => to.secured(MetricExporter::builder().with_tonic()).build(),
             Protocol::HttpProtobuf => MetricExporter::builder()
                 .with_http()
@@ -277,7 +274,7 @@ fn logs(
     // `console` needs nothing here: the console shows logs in any case.
     let batching = Batching::of_logs(env);
     let exporter = signal.otlp.and_then(|protocol| {
-        transport.exporter("logs", batching.timeout, env, |to| match protocol {
+        transport.exporter("logs", batching.timeout, env, |to, _| match protocol {
             Protocol::Grpc => to.secured(LogExporter::builder().with_tonic()).build(),
             Protocol::HttpProtobuf => LogExporter::builder()
                 .with_http()
