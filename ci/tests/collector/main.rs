@@ -1,4 +1,4 @@
-//! The default service and its collector: TLS, credentials in headers, and what it says of its variables.
+//! The default service, with each exporter of spans, and its collector: TLS, credentials in headers, and what it says of its variables.
 
 mod doctor;
 mod tls;
@@ -21,24 +21,35 @@ use tokio::sync::mpsc;
 /// Generous: nothing here may take a tenth of it.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The binary of the default stack, built once.
-fn binary() -> PathBuf {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+/// How spans leave.
+#[derive(Debug, Clone, Copy)]
+enum Spans {
+    ByOtlp,
+    InOnePass,
+}
+
+/// The binary of the default stack with this exporter, built once.
+fn binary(spans: Spans) -> PathBuf {
+    static BINARIES: [OnceLock<PathBuf>; 2] = [const { OnceLock::new() }; 2];
     let build = || {
-        let project = house::place(&stacks::default().unwrap()).unwrap();
+        let mut stack = stacks::default().unwrap();
+        if let Spans::InOnePass = spans {
+            stack = format!("{stack}+fast-export").parse().unwrap();
+        }
+        let project = house::place(&stack).unwrap();
         subject::build(&project, &house::target(), &mut |_| ()).unwrap()
     };
-    BINARY.get_or_init(build).clone()
+    BINARIES[spans as usize].get_or_init(build).clone()
 }
 
 /// Starts the service with `env`, sends it one request, and stops it.
-async fn serve_one(env: &[(&str, &str)]) -> Ended {
+async fn serve_one(spans: Spans, env: &[(&str, &str)]) -> Ended {
     let env: BTreeMap<_, _> = [("PORT", "0")]
         .iter()
         .chain(env)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let service = Service::start(&binary(), &env).await.unwrap();
+    let service = Service::start(&binary(spans), &env).await.unwrap();
     let request = Request {
         method: "GET",
         target: "/users/1",
@@ -76,12 +87,16 @@ async fn sink() -> (String, mpsc::UnboundedReceiver<String>) {
 async fn headers_are_sent_and_never_logged() {
     let (over_http, mut requests) = sink().await;
     let receiver = Receiver::start().await.unwrap();
-    for (protocol, endpoint) in [
-        ("http/protobuf", over_http),
-        ("grpc", receiver.grpc_endpoint()),
+    let http = ("http/protobuf", over_http);
+    let grpc = ("grpc", receiver.grpc_endpoint());
+    for (spans, (protocol, endpoint)) in [
+        (Spans::ByOtlp, &http),
+        (Spans::ByOtlp, &grpc),
+        (Spans::InOnePass, &http),
+        (Spans::InOnePass, &grpc),
     ] {
-        let ended = serve_one(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+        let env = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("OTEL_EXPORTER_OTLP_HEADERS", "x-token=Bearer%20hunter2"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
@@ -90,16 +105,20 @@ async fn headers_are_sent_and_never_logged() {
                 "RUST_LOG",
                 "trace,opentelemetry=trace,hyper=trace,h2=trace,tonic=trace",
             ),
-        ])
-        .await;
+        ];
+        let ended = serve_one(spans, &env).await;
         let said = ended.lines.iter().chain(&ended.errors);
         let leaking: Vec<_> = said.filter(|line| line.contains("hunter2")).collect();
-        assert!(leaking.is_empty(), "{protocol}: {leaking:#?}");
+        assert!(leaking.is_empty(), "{spans:?} {protocol}: {leaking:#?}");
     }
-    let request = requests.recv().await.unwrap();
-    for header in ["x-token: Bearer hunter2\r\n", "content-encoding: gzip\r\n"] {
-        assert!(request.contains(header), "{request}");
+    let mut traces = 0;
+    while let Ok(request) = requests.try_recv() {
+        for header in ["x-token: Bearer hunter2\r\n", "content-encoding: gzip\r\n"] {
+            assert!(request.contains(header), "{request}");
+        }
+        traces += usize::from(request.starts_with("POST /v1/traces "));
     }
+    assert_eq!(traces, 2, "one batch of each service");
     let logs = receiver.store().snapshot().logs;
     assert!(
         logs.iter()
@@ -128,12 +147,12 @@ async fn the_metrics_are_as_the_variables_want_them() {
             Temporality::Unspecified,
         ),
     ] {
-        serve_one(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &no_scheme),
+        let env = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", no_scheme.as_str()),
             ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
             variable,
-        ])
-        .await;
+        ];
+        serve_one(Spans::InOnePass, &env).await;
         let points = receiver.store().snapshot().metrics;
         let duration = points
             .iter()
@@ -149,7 +168,7 @@ async fn the_metrics_are_as_the_variables_want_them() {
 
 #[test]
 fn the_variables_are_told_before_anything_is_connected() {
-    let told = Command::new(binary())
+    let told = Command::new(binary(Spans::ByOtlp))
         .arg("--help-telemetry")
         .env("DATABASE_URL", "sqlite:/no/such/folder/shop.db")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")

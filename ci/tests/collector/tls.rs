@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use super::serve_one;
+use super::{Spans, serve_one};
 
 /// An authority, and a certificate for the collector and one for the service.
 pub struct House {
@@ -95,12 +95,18 @@ impl House {
     }
 }
 
-/// What arrives at a collector behind TLS over each protocol, spans and exports of any kind, with `files` in the service's
-/// variables, and the warnings that the service left.
+/// What arrives at a collector behind TLS over each protocol by each exporter, spans and exports of any kind, with `files`
+/// in the service's variables, and the warnings that the service left.
 async fn arrive(mutual: bool, files: &[(&str, &str)]) -> Vec<(usize, usize)> {
     let house = House::new();
     let mut seen = Vec::new();
-    for (protocol, alpn) in [("grpc", "h2"), ("http/protobuf", "http/1.1")] {
+    let (grpc, http) = (("grpc", "h2"), ("http/protobuf", "http/1.1"));
+    for (spans, (protocol, alpn)) in [
+        (Spans::ByOtlp, grpc),
+        (Spans::ByOtlp, http),
+        (Spans::InOnePass, grpc),
+        (Spans::InOnePass, http),
+    ] {
         let receiver = Receiver::start().await.unwrap();
         let plain = match protocol {
             "grpc" => receiver.grpc_endpoint(),
@@ -117,7 +123,7 @@ async fn arrive(mutual: bool, files: &[(&str, &str)]) -> Vec<(usize, usize)> {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
         ];
         env.extend(files.iter().map(|(name, file)| (*name, file.as_str())));
-        let ended = serve_one(&env).await;
+        let ended = serve_one(spans, &env).await;
         let warning = |line: &&String| line.contains("\"level\":\"WARN\"");
         let warnings = ended.lines.iter().filter(warning).count();
         seen.push((receiver.store().snapshot().spans.len(), warnings));
@@ -131,14 +137,14 @@ const KEY: (&str, &str) = ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "shop.key");
 
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
-    assert_eq!(arrive(false, &[AUTHORITY]).await, [(3, 0); 2]);
+    assert_eq!(arrive(false, &[AUTHORITY]).await, [(3, 0); 4]);
 }
 
 #[tokio::test]
 async fn the_service_shows_who_it_is_to_a_collector_that_asks() {
     assert_eq!(
         arrive(true, &[AUTHORITY, CERTIFICATE, KEY]).await,
-        [(3, 0); 2]
+        [(3, 0); 4]
     );
 }
 
@@ -150,15 +156,15 @@ async fn a_signal_can_have_files_of_its_own() {
         ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "shop.key"),
     ];
     // The other signals do not arrive, and that is said once.
-    assert_eq!(arrive(true, &own).await, [(3, 1); 2]);
+    assert_eq!(arrive(true, &own).await, [(3, 1); 4]);
 }
 
 #[tokio::test]
 async fn nobody_else_is_trusted_and_that_is_said_once() {
-    assert_eq!(arrive(false, &[]).await, [(0, 1); 2]);
+    assert_eq!(arrive(false, &[]).await, [(0, 1); 4]);
 }
 
 #[tokio::test]
 async fn who_shows_nothing_is_sent_away_by_a_collector_that_asks() {
-    assert_eq!(arrive(true, &[AUTHORITY]).await, [(0, 1); 2]);
+    assert_eq!(arrive(true, &[AUTHORITY]).await, [(0, 1); 4]);
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithHttpConfig as _};
+use opentelemetry_otlp::{LogExporter, MetricExporter, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
@@ -24,6 +24,7 @@ use crate::{
     batching::{Batching, Reading},
     console,
     env::Env,
+    export,
     health::Health,
     limits::{LimitedLogs, LimitedSpans, Limits},
     marks::Rule,
@@ -187,12 +188,8 @@ fn traces(
     let batching = Batching::of_spans(env);
     let sampler = sampler::read(env);
     let otlp = signal.otlp.and_then(|protocol| {
-        transport.exporter("traces", batching.timeout, env, |to| match protocol {
-            Protocol::Grpc => to.secured(SpanExporter::builder().with_tonic()).build(),
-            Protocol::HttpProtobuf => SpanExporter::builder()
-                .with_http()
-                .with_http_client(to.http()?)
-                .build(),
+        transport.exporter("traces", batching.timeout, env, |to, env| {
+            export::spans(protocol, to, env)
         })
     });
     if otlp.is_none() && !signal.console && page.url().is_none() {
@@ -238,7 +235,7 @@ fn metrics(
         "explicit_bucket_histogram",
     );
     let otlp = signal.otlp.and_then(|protocol| {
-        transport.exporter("metrics", reading.timeout, env, |to| match protocol {
+        transport.exporter("metrics", reading.timeout, env, |to, _| match protocol {
             Protocol::Grpc => to.secured(MetricExporter::builder().with_tonic()).build(),
             Protocol::HttpProtobuf => MetricExporter::builder()
                 .with_http()
@@ -290,7 +287,7 @@ fn logs(
     let limits = Limits::read(env);
     let batching = Batching::of_logs(env);
     let exporter = signal.otlp.and_then(|protocol| {
-        transport.exporter("logs", batching.timeout, env, |to| match protocol {
+        transport.exporter("logs", batching.timeout, env, |to, _| match protocol {
             Protocol::Grpc => to.secured(LogExporter::builder().with_tonic()).build(),
             Protocol::HttpProtobuf => LogExporter::builder()
                 .with_http()

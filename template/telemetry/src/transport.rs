@@ -25,10 +25,10 @@ pub(crate) struct ExportRuntime(Mutex<Option<runtime::Runtime>>);
 
 /// What one signal's exporter is built with, beyond what the exporter reads itself.
 pub(crate) struct Connection<'a> {
-    transport: &'a Transport,
-    timeout: Duration,
+    pub(crate) transport: &'a Transport,
+    pub(crate) timeout: Duration,
     /// `None` where the endpoint says that nothing is encrypted.
-    tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
 }
 
 impl ExportRuntime {
@@ -67,9 +67,9 @@ impl Transport {
         signal: &'static str,
         limit: Option<Duration>,
         env: &mut Env,
-        build: impl FnOnce(&Connection<'_>) -> Result<E, ExporterBuildError>,
+        build: impl FnOnce(&Connection<'_>, &Env) -> Result<E, ExporterBuildError>,
     ) -> Option<Watched<E>> {
-        match self.connection(signal, env).and_then(|to| build(&to)) {
+        match self.connection(signal, env).and_then(|to| build(&to, env)) {
             Ok(exporter) => Some(Watched {
                 exporter,
                 signal,
@@ -182,12 +182,17 @@ impl HttpClient for OwnRuntimeClient {
 
 /// Where the exporters send a signal by OTLP, without the credentials that a URL can hold.
 pub(crate) fn endpoint(env: &Env, signal: &str, protocol: Protocol) -> String {
-    let named = env.get(&env.otlp(signal, "ENDPOINT"));
-    let url = named.unwrap_or_else(|| match protocol {
+    without_credentials(&named_endpoint(env, signal, protocol).1)
+}
+
+/// The variable that counts for a signal's endpoint, and what it says.
+pub(crate) fn named_endpoint(env: &Env, signal: &str, protocol: Protocol) -> (String, String) {
+    let name = env.otlp(signal, "ENDPOINT");
+    let url = env.get(&name).unwrap_or_else(|| match protocol {
         Protocol::Grpc => "http://localhost:4317".to_owned(),
         Protocol::HttpProtobuf => "http://localhost:4318".to_owned(),
     });
-    without_credentials(&url)
+    (name, url)
 }
 
 /// A URL as it may be shown.

@@ -144,7 +144,7 @@ fn an_export_that_takes_too_long_is_given_up_without_a_reactor() {
         health: Health::of("test".to_owned()),
     };
     let limit = Some(Duration::from_millis(1));
-    let never = transport.exporter("traces", limit, &mut env(&[]), |_| Ok(Never));
+    let never = transport.exporter("traces", limit, &mut env(&[]), |_, _| Ok(Never));
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(never.expect("built"))
         .build();

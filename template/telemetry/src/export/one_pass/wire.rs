@@ -1,0 +1,74 @@
+//! Fields of protobuf messages, as prost writes them: <https://protobuf.dev/programming-guides/encoding/>.
+//!
+//! What has its type's default value is left out, as proto3 has it; the `_always` of a field is for a `oneof`, where the
+//! default is a value too.
+
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+
+/// A message that is being written.
+#[derive(Debug, Default)]
+pub(super) struct Wire(pub(super) Vec<u8>);
+
+impl Wire {
+    pub(super) fn bytes_always(&mut self, tag: u32, value: &[u8]) {
+        encode_key(tag, WireType::LengthDelimited, &mut self.0);
+        encode_varint(value.len() as u64, &mut self.0);
+        self.0.extend_from_slice(value);
+    }
+
+    pub(super) fn bytes(&mut self, tag: u32, value: &[u8]) {
+        if !value.is_empty() {
+            self.bytes_always(tag, value);
+        }
+    }
+
+    pub(super) fn text(&mut self, tag: u32, value: &str) {
+        self.bytes(tag, value.as_bytes());
+    }
+
+    pub(super) fn varint_always(&mut self, tag: u32, value: u64) {
+        encode_key(tag, WireType::Varint, &mut self.0);
+        encode_varint(value, &mut self.0);
+    }
+
+    pub(super) fn varint(&mut self, tag: u32, value: u32) {
+        if value != 0 {
+            self.varint_always(tag, value.into());
+        }
+    }
+
+    pub(super) fn fixed32(&mut self, tag: u32, value: u32) {
+        if value != 0 {
+            encode_key(tag, WireType::ThirtyTwoBit, &mut self.0);
+            self.0.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+
+    pub(super) fn fixed64(&mut self, tag: u32, value: u64) {
+        if value != 0 {
+            self.double_always(tag, f64::from_bits(value));
+        }
+    }
+
+    pub(super) fn double_always(&mut self, tag: u32, value: f64) {
+        encode_key(tag, WireType::SixtyFourBit, &mut self.0);
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// A message within. Its length stands before it and is known after it: most are short, so that it fits the byte
+    /// that is kept for it; behind a longer one the message moves up.
+    pub(super) fn message(&mut self, tag: u32, write: impl FnOnce(&mut Self)) {
+        encode_key(tag, WireType::LengthDelimited, &mut self.0);
+        let at = self.0.len();
+        self.0.push(0);
+        write(self);
+        let length = (self.0.len() - at - 1) as u64;
+        let mut varint = [0; 10];
+        encode_varint(length, &mut &mut varint[..]);
+        let varint = &varint[..encoded_len_varint(length)];
+        self.0[at] = varint[0];
+        if let longer @ [_, ..] = &varint[1..] {
+            self.0.splice(at + 1..at + 1, longer.iter().copied());
+        }
+    }
+}
