@@ -7,6 +7,7 @@
 mod cover;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,6 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::options::{Kind, Options, Question};
 
 pub use cover::{FILES_ONLY, all, around, flagship, pairwise, telemetry_only};
+
+/// What `hooks/check.rhai` allows, and room for what databases and sockets are called after it.
+const LONGEST_NAME: usize = 56;
 
 /// One answer to each question. Printed and parsed by the notation of this module.
 #[derive(Debug, Clone)]
@@ -69,9 +73,17 @@ impl Stack {
             .map(|(question, answers)| (&*question.name, answers.join(",")))
     }
 
-    /// The name of a package for this stack.
+    /// The name of a package for this stack: its own, cut where names must end, but as different as before.
     pub fn package(&self) -> String {
-        self.to_string().replace(['+', '~'], "-")
+        let name = self.to_string();
+        let mut package = name.replace(['+', '~'], "-");
+        if package.len() > LONGEST_NAME {
+            let mut hasher = DefaultHasher::new();
+            name.hash(&mut hasher);
+            package.truncate(LONGEST_NAME - 9);
+            package = format!("{package}-{:08x}", hasher.finish() as u32);
+        }
+        package
     }
 
     fn answer(&self, question: &str) -> Option<&[String]> {
