@@ -36,7 +36,7 @@ fn provider<E: SpanExporter + 'static>(
     capacity: usize,
 ) -> SdkTracerProvider {
     let mut env = Env::new(|_| None);
-    let watched = transport.exporter("traces", None, &mut env, |_| Ok(exporter));
+    let watched = transport.exporter("traces", None, &mut env, |_, _| Ok(exporter));
     let config = opentelemetry_sdk::trace::BatchConfigBuilder::default()
         .with_max_queue_size(capacity)
         .with_max_export_batch_size(1);
@@ -128,7 +128,7 @@ fn what_the_collector_rejects_is_counted() {
     let runtime = exporting();
     let transport = transport(&runtime);
     let mut env = Env::new(|_| None);
-    let exporter = transport.exporter("traces", None, &mut env, |to| {
+    let exporter = transport.exporter("traces", None, &mut env, |to, _| {
         opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_endpoint(endpoint.clone())
