@@ -196,7 +196,9 @@ fn answer(record: &StepRecord, answer: &Answer, spans: &[&Span], say: &mut impl 
     let response = answer.header("traceresponse").unwrap_or_default();
     let is_ours = |span: &&&Span| span.kind == Kind::Server && !is_of_a_peer(span, spans);
     if let Some(server) = spans.iter().find(is_ours) {
-        let expected = format!("00-{trace_id}-{}-01", server.span_id);
+        // Callers send no random flag; a trace that begins here has it.
+        let flags = if server.parent.is_some() { "01" } else { "03" };
+        let expected = format!("00-{trace_id}-{}-{flags}", server.span_id);
         if response != expected {
             say(format!(
                 "traceresponse is `{response}` instead of `{expected}`"

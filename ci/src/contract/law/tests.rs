@@ -17,7 +17,7 @@ fn recording() -> Recording {
         .into_iter()
         .find(|step| step.name == "user-found")
         .unwrap();
-    let response = format!("00-{}-{}-01", server.trace_id, server.span_id);
+    let response = format!("00-{}-{}-03", server.trace_id, server.span_id);
     let headers = BTreeMap::from([
         ("traceresponse".to_owned(), response.clone()),
         (

@@ -46,7 +46,7 @@ async fn a_public_edge_begins_a_trace_that_is_linked_to_the_caller_s() {
     let (context, session) = (&span.span_context, testing::attribute(&span, "session.id"));
     assert_ne!(context.trace_id().to_string(), trace.id());
     assert_eq!(session.as_deref(), Some("s-1"));
-    let expected = format!("00-{}-{}-01", context.trace_id(), context.span_id());
+    let expected = format!("00-{}-{}-03", context.trace_id(), context.span_id());
     assert_eq!(sent["traceparent"], expected);
     assert_eq!(sent["baggage"], "session.id=s-1");
     assert_eq!(sent.len(), 2, "{sent:?}");

@@ -52,7 +52,7 @@ async fn a_push_is_a_producer_span_that_the_job_carries() {
         assert_eq!(attribute(&span, key).as_deref(), Some(value), "{key}");
     }
     let context = &span.span_context;
-    let traceparent = format!("00-{}-{}-01", context.trace_id(), context.span_id());
+    let traceparent = format!("00-{}-{}-03", context.trace_id(), context.span_id());
     assert_eq!(headers["traceparent"], traceparent);
     assert_eq!(headers.len(), 1, "{headers:?}");
     let common = "messaging.destination.name=mail messaging.operation.name=send";

@@ -46,7 +46,9 @@ pub(super) fn of(context: &Context) -> TraceParent {
         // As long as the trace is the same, so is this flag:
         // <https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>.
         Some(received) => parent.random(received.is_random),
-        None => parent,
+        None if context.span().span_context().is_remote() => parent,
+        // The trace began here, and all of an id that the SDK makes is random.
+        None => parent.random(true),
     }
 }
 
@@ -200,19 +202,21 @@ mod tests {
             "traceparent: 00-T-01, 00-T-01 | tracestate: a=1",
             "traceparent: ff-T-03 | tracestate: a=1",
         ] {
-            let expected = (false, "01".to_owned(), String::new());
-            assert_eq!(sent_on(by_parent(), received), expected, "{received}");
+            for (sampler, flags) in [(by_parent(), "03"), (Sampler::AlwaysOff, "02")] {
+                let expected = (false, flags.to_owned(), String::new());
+                assert_eq!(sent_on(sampler, received), expected, "{received}");
+            }
         }
     }
 
     #[test]
     fn another_trace_below_the_same_context_has_nothing_of_the_caller_s() {
-        let received = headers("traceparent: 00-T-03 | tracestate: b@@=1");
+        let received = headers("traceparent: 00-T-01 | tracestate: b@@=1");
         let context = TraceContext.extract(&Carrier(&received));
         let span = SdkTracerProvider::default().tracer("test").start("anew");
         let mut sent = HashMap::new();
         TraceContext.inject_context(&context.with_span(span), &mut sent);
-        assert!(sent["traceparent"].ends_with("-01"), "{sent:?}");
+        assert!(sent["traceparent"].ends_with("-03"), "{sent:?}");
         assert_eq!(sent.len(), 1, "{sent:?}");
     }
 

@@ -54,7 +54,7 @@ async fn the_trace_always_leaves_and_all_else_to_nobody() {
     let (head, rig) = sent("localhost,.0.0.1.example").await;
     let span = &rig.spans()[0];
     let expected = format!(
-        "traceparent: 00-{}-{}-01",
+        "traceparent: 00-{}-{}-03",
         span.span_context.trace_id(),
         span.span_context.span_id()
     );
