@@ -42,6 +42,8 @@ pub struct Failure {
     pub kind: &'static str,
     /// What the client may know.
     pub detail: Option<&'static str>,
+    /// Whether the same request may succeed in a moment: then the client is told to come back.
+    pub is_transient: bool,
     /// What happened, for the trace. None when it is on record already.
     pub cause: Option<Cause>,
 }
@@ -85,6 +87,7 @@ impl AppError {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             kind: "internal",
             detail: None,
+            is_transient: false,
             cause: Some(error.into()),
         })
     }
@@ -152,12 +155,17 @@ pub struct Answer {
     pub status: StatusCode,
     /// The body, of type [`PROBLEM_JSON`].
     pub body: String,
+    /// The header `Retry-After`, in seconds.
+    pub retry_after: Option<&'static str>,
     /// For the server span and metric.
     pub error_type: Option<telemetry::http_server::ErrorType>,
 }
 
 /// The media type of error bodies.
 pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// When to come back, in seconds: <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>.
+const RETRY_AFTER: &str = "1";
 
 #[derive(Serialize)]
 struct Problem<'a> {
@@ -177,10 +185,11 @@ impl From<AppError> for Answer {
     fn from(error: AppError) -> Self {
         let status = error.status();
         let mut errors: &[FieldError] = &[];
-        let mut error_type = None;
+        let (mut error_type, mut retry_after) = (None, None);
         let detail = match &error {
             AppError::Failed(failure) => {
                 error_type = Some(telemetry::http_server::ErrorType(failure.kind));
+                retry_after = failure.is_transient.then_some(RETRY_AFTER);
                 failure.report();
                 failure.detail.map(str::to_owned)
             }
@@ -203,6 +212,7 @@ impl From<AppError> for Answer {
         Self {
             status,
             body,
+            retry_after,
             error_type,
         }
     }

@@ -193,6 +193,7 @@ impl From<Recorded<CallError>> for AppError {
             status,
             kind,
             detail: Some(detail),
+            is_transient: false,
             cause: None,
         })
     }

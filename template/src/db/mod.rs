@@ -1,12 +1,14 @@
 //! The database: connecting, the schema, and what its errors mean to clients.
 
 mod backend;
+mod wait;
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use http::StatusCode;
+use sqlx::{ConnectOptions as _, Connection as _};
 use telemetry::{Recorded, sql};
 
 use crate::{
@@ -42,9 +44,16 @@ pub struct Settings {
     )]
     pub max_connections: u32,
 
-    /// How long a request waits for a free connection, and the start for the database.
+    /// How long a request waits for a free connection.
     #[arg(id = "database_timeout", long = "database-timeout", env = "DATABASE_TIMEOUT", value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
+
+    #[arg(id = "database_statement_timeout", long = "database-statement-timeout", env = "DATABASE_STATEMENT_TIMEOUT", value_name = "DURATION", help = backend::STATEMENT_TIMEOUT_HELP, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub statement_timeout: Duration,
+
+    /// How long the start waits for a database that is away; by default 3s in development, else 1m.
+    #[arg(id = "database_start_timeout", long = "database-start-timeout", env = "DATABASE_START_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub start_timeout: Option<Duration>,
 }
 
 /// The connected database.
@@ -79,22 +88,31 @@ impl Db {
         };
         anyhow::ensure!(settings.url.starts_with(backend::SCHEME), form());
         let options = backend::options(settings).with_context(form)?;
-        let pool = sqlx::pool::PoolOptions::new()
-            .max_connections(settings.max_connections)
-            .acquire_timeout(settings.timeout)
-            .connect_with(options);
-        let pool = pool
-            .await
-            .context("the database at DATABASE_URL cannot be reached")?;
+        let default = if config.is_development() { 3 } else { 60 };
+        let patience = settings.start_timeout;
+        let patience = patience.unwrap_or(Duration::from_secs(default));
+        let pool = async {
+            wait::until_there(&options, patience).await?;
+            backend::pool(settings).connect_with(options).await
+        };
+        let pool = pool.await;
+        let pool = pool.context("the database at DATABASE_URL cannot be used")?;
         Ok(Self {
             pool: sql::Pool::new(pool, "db"),
         })
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
-        // Past the instrumentation: schema changes at start belong to no request.
-        let migrations = sqlx::migrate!().run(self.pool.inner());
-        migrations
+        // Past the instrumentation: schema changes at start belong to no request. And past the pool: they may take longer
+        // than its statements.
+        let options = self.pool.inner().connect_options();
+        let migrate = async {
+            let mut connection = options.connect().await?;
+            sqlx::migrate!().run(&mut connection).await?;
+            connection.close().await?;
+            anyhow::Ok(())
+        };
+        migrate
             .await
             .context("the database's schema cannot be brought up to date")
     }
@@ -146,18 +164,32 @@ impl From<sqlx::Error> for AppError {
 
 /// A database that is away or busy is 503, so that clients try again; anything else is a mistake of ours.
 fn failure(error: &sqlx::Error) -> Failure {
-    match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Failure {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            kind: "database_unavailable",
-            detail: Some("the database is not available"),
-            cause: None,
-        },
-        _ => Failure {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            kind: "database",
-            detail: None,
-            cause: None,
-        },
+    let (kind, detail) = match error {
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Io(_) => ("database_unavailable", "the database is not available"),
+        sqlx::Error::Database(error) if backend::is_timeout(&**error) => {
+            ("database_timeout", "the database took too long")
+        }
+        sqlx::Error::Database(error) if backend::is_away(&**error) => {
+            ("database_unavailable", "the database is not available")
+        }
+        _ => {
+            return Failure {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                kind: "database",
+                detail: None,
+                is_transient: false,
+                cause: None,
+            };
+        }
+    };
+    Failure {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        kind,
+        detail: Some(detail),
+        is_transient: true,
+        cause: None,
     }
 }

@@ -1,10 +1,14 @@
 //! The gRPC server: the same domain as on the web, on a port of its own.
 
+mod overload;
 mod products;
 mod status;
 mod users;
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -17,7 +21,13 @@ use tonic::transport::server::{Server, TcpIncoming};
 use tonic_health::ServingStatus;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{config::Config, state::AppState, stop::Stop};
+use crate::{config::Config, overload::Gate, state::AppState, stop::Stop};
+
+/// How many calls a connection may have at a time.
+const STREAMS: u32 = 200;
+
+/// How often a connection is asked whether its other end is there still.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Settings of the gRPC server.
 #[derive(Debug, Clone, Args)]
@@ -83,12 +93,18 @@ pub async fn serve_on(
         .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
     // From the outside in: telemetry sees the answers of all, those to a panic included.
+    // Streams that are opened and reset at once (<https://www.cve.org/CVERecord?id=CVE-2023-44487>) are limited by hyper.
     let router = Server::builder()
+        .max_concurrent_streams(STREAMS)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
         .layer(ServerLayer::new(
             proto::METHODS,
             config.server.request_timeout,
         ))
         .layer(CatchPanicLayer::custom(status::panicked))
+        .layer(overload::Shed(Gate::new(
+            config.server.max_concurrent_requests,
+        )))
         .add_service(users.max_decoding_message_size(limit))
         .add_service(products.max_decoding_message_size(limit))
         .add_service(health_service)

@@ -79,16 +79,7 @@ impl Work {
             telemetry::report_exception(type_name::<Unreadable>(), &Unreadable);
             Failed("unreadable".into())
         })?;
-        // A panic must not pass: apalis would take its job for one that still runs. The panic hook has recorded it.
-        let run = AssertUnwindSafe(timeout(self.timeout, job.run(&self.state)));
-        match run.catch_unwind().await {
-            Ok(Ok(result)) => Ok(result?),
-            Ok(Err(elapsed)) => {
-                telemetry::report_exception(type_name::<Elapsed>(), &elapsed);
-                Err(Failed("timeout".into()))
-            }
-            Err(_) => Err(Failed("panic".into())),
-        }
+        guarded(self.timeout, job.run(&self.state)).await
     }
 
     /// Says what follows from a failure, in the trace of the attempt that failed.
@@ -115,6 +106,22 @@ impl Work {
     }
 }
 
+/// Runs a job, as long as it may take; whatever goes wrong is on record when this returns.
+async fn guarded(
+    limit: Duration,
+    job: impl Future<Output = Result<(), AppError>>,
+) -> Result<(), Failed> {
+    // A panic must not pass: apalis would take its job for one that still runs. The panic hook has recorded it.
+    match AssertUnwindSafe(timeout(limit, job)).catch_unwind().await {
+        Ok(Ok(result)) => Ok(result?),
+        Ok(Err(elapsed)) => {
+            telemetry::report_exception(type_name::<Elapsed>(), &elapsed);
+            Err(Failed("timeout".into()))
+        }
+        Err(_) => Err(Failed("panic".into())),
+    }
+}
+
 impl From<AppError> for Failed {
     /// The boundary: a failure that is not on record yet is recorded here, on the CONSUMER span.
     fn from(error: AppError) -> Self {
@@ -130,5 +137,46 @@ impl From<AppError> for Failed {
                 Self("refused".into())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, future::pending};
+
+    use telemetry::{jobs::Destination, testing::Trace};
+
+    use super::*;
+
+    /// The first attempt at this job, of which `expected` becomes.
+    async fn attempt(job: impl Future<Output = Result<(), AppError>>, expected: &'static str) {
+        let (trace, destination) = (Trace::new(), Destination::new("apalis", "test"));
+        let headers = HashMap::from([("traceparent".to_owned(), trace.traceparent())]);
+        let (id, headers) = ("1", &headers);
+        let delivery = Delivery {
+            id,
+            attempt: 1,
+            headers,
+        };
+        let job = guarded(Duration::from_millis(100), job);
+
+        let attempted = destination.process(&delivery, job).await;
+
+        assert_eq!(attempted, Err(Failed(expected.into())));
+        let tree = format!("CONSUMER process test ERROR {expected}\n");
+        assert_eq!(trace.tree().await, tree);
+        // What a panic is put on record by, its hook, is not there in tests.
+        let on_record = usize::from(expected != "panic");
+        assert_eq!(trace.spans()[0].events.len(), on_record);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_an_attempt_that_failed() {
+        attempt(async { panic!("boom") }, "panic").await;
+    }
+
+    #[tokio::test]
+    async fn a_job_that_takes_too_long_is_an_attempt_that_failed() {
+        attempt(pending(), "timeout").await;
     }
 }

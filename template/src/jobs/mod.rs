@@ -5,6 +5,7 @@
 mod attempt;
 mod pace;
 pub mod queue;
+mod quiet;
 mod welcome;
 mod worker;
 

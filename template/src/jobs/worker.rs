@@ -14,7 +14,7 @@ use tokio::{
 use tower::limit::ConcurrencyLimitLayer;
 use ulid::Ulid;
 
-use super::{Jobs, attempt::Work, pace::Pace};
+use super::{Jobs, attempt::Work, pace::Pace, quiet::Quiet};
 use crate::{config::Config, state::AppState, stop::Stop};
 
 /// Between two attempts to get a worker going whose queue is away.
@@ -59,12 +59,14 @@ impl Worker {
 pub async fn work(config: &Config, state: AppState, stop: &Stop) -> anyhow::Result<()> {
     let jobs = state.jobs.clone();
     let mut workers = JoinSet::new();
+    let quiet = Quiet::default();
     // Each runs one job at a time: apalis would run several in one task, hence on one core, and hold acknowledgements
     // back while it does.
     for _ in 0..config.jobs.concurrency {
         let worker = Slot {
             work: Work::new(config, state.clone()),
             stop: stop.clone(),
+            quiet: quiet.clone(),
             patience: config.server.shutdown_timeout,
         };
         workers.spawn(worker.run());
@@ -94,6 +96,7 @@ async fn sweep(jobs: &Jobs, keep: Duration) {
 struct Slot {
     work: Work,
     stop: Stop,
+    quiet: Quiet,
     /// What a job may take to finish once the service stops.
     patience: Duration,
 }
@@ -103,12 +106,15 @@ impl Slot {
         while !self.stop.is_told() {
             // Another name each time: its queue takes a worker that comes back under the same for one too many.
             let name = Ulid::generate().to_string();
-            if let Err(error) = self.worker(&name).await {
+            if let Err(error) = self.worker(&name).await
+                && self.quiet.is_over()
+            {
                 tracing::warn!("a worker broke down and begins anew: {error}");
             }
             match self.work.jobs().queue.release(&name).await {
                 Ok(0) => {}
                 Ok(count) => tracing::warn!("{count} jobs that were not finished are given back"),
+                Err(error) if !self.quiet.is_over() => drop(error),
                 Err(error) => {
                     tracing::warn!(exception.message = %error, "jobs that were not finished wait until their worker counts as dead");
                 }

@@ -193,6 +193,52 @@ async fn a_method_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_call_too_many_is_refused_at_once_and_health_is_not() {
+    let (_app, channel) = start_with(&["--max-concurrent-requests=1"]).await;
+    // A call that is being served until it is aborted: its message never comes.
+    let hold = || {
+        let mut client = Grpc::new(channel.clone());
+        tokio::spawn(async move {
+            client.ready().await.expect("a connection");
+            let never = Request::new(tokio_stream::pending::<GetUserRequest>());
+            let path = "/shop.v1.UserService/GetUser".parse().expect("a path");
+            let codec = tonic_prost::ProstCodec::<GetUserRequest, GetUserRequest>::default();
+            client.client_streaming(never, path, codec).await
+        })
+    };
+    let mut held = hold();
+
+    let refused = async {
+        loop {
+            let trace = Trace::new();
+            let search = within(&trace, SearchRequest::default());
+            let found = ProductServiceClient::new(channel.clone())
+                .search(search)
+                .await;
+            if let Err(status) = found {
+                return (status, trace);
+            }
+            // It may have come while another one was being served.
+            if held.is_finished() {
+                held = hold();
+            }
+        }
+    };
+    let refused = tokio::time::timeout(Duration::from_secs(20), refused).await;
+    let (status, trace) = refused.expect("the first call is being served soon");
+
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(
+        trace.tree().await,
+        "SERVER shop.v1.ProductService/Search ERROR UNAVAILABLE\n"
+    );
+    let mut health = HealthClient::new(channel.clone());
+    let answer = health.check(HealthCheckRequest::default()).await;
+    assert_eq!(answer.expect("an answer").into_inner().status, 1);
+    held.abort();
+}
+
+#[tokio::test]
 async fn health_answers_and_leaves_no_trace() {
     let ((_app, channel), trace) = (start().await, Trace::new());
     let mut health = HealthClient::new(channel.clone());

@@ -1,11 +1,17 @@
 //! Jobs that fail.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 use service::{jobs, state::AppState, stop::Stop};
 use telemetry::testing::{Trace, attribute};
+use tokio::time::timeout;
 
-use crate::app::{App, Reply};
+use crate::{
+    app::{App, Reply},
+    queue,
+};
 
 #[tokio::test]
 async fn a_job_that_fails_is_tried_again_in_a_linked_trace_and_given_up_in_the_end() {
@@ -29,6 +35,9 @@ async fn a_job_that_fails_is_tried_again_in_a_linked_trace_and_given_up_in_the_e
     let worker = jobs::work(&config, state, &stop);
     let watcher = async {
         let retry = trace.linked().await;
+        let given_up = async { while queue::given_up(&app).await == 0 {} };
+        let given_up = timeout(Duration::from_secs(20), given_up).await;
+        given_up.expect("it stays in the queue, to be looked at");
         tell.send_replace(true);
         retry
     };

@@ -13,12 +13,16 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     error::{InternalError, JsonPayloadError, PathError, QueryPayloadError},
-    http::header::{ALLOW, HeaderValue},
+    http::header::{ALLOW, HeaderValue, RETRY_AFTER},
     middleware::Next,
 };
 use http::StatusCode;
 
-use crate::error::{Answer, AppError, Failure, PROBLEM_JSON};
+use crate::{
+    error::{Answer, AppError, Failure, PROBLEM_JSON},
+    health,
+    overload::Gate,
+};
 
 // No `ResponseError`: that answers from a reference, as often as it is asked, and this error is recorded once.
 impl From<AppError> for Error {
@@ -26,6 +30,7 @@ impl From<AppError> for Error {
         let Answer {
             status,
             body,
+            retry_after,
             error_type,
         } = error.into();
         // The framework's type of statuses is that of another version of `http`.
@@ -34,6 +39,10 @@ impl From<AppError> for Error {
         let mut response = HttpResponse::build(status)
             .content_type(PROBLEM_JSON)
             .body(body);
+        if let Some(seconds) = retry_after {
+            let seconds = HeaderValue::from_static(seconds);
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
         if let Some(error_type) = error_type {
             response.extensions_mut().insert(error_type);
         }
@@ -54,6 +63,22 @@ pub(super) async fn no_method(allowed: &'static str) -> HttpResponse {
     let mut response = error.error_response();
     let allowed = HeaderValue::from_static(allowed);
     response.headers_mut().insert(ALLOW, allowed);
+    response
+}
+
+/// Answers 503 while too many requests are being served.
+pub(super) async fn unless_overloaded<B: MessageBody>(
+    gate: Gate,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let admitted = if health::PATHS.contains(&request.path()) {
+        None
+    } else {
+        Some(gate.enter()?)
+    };
+    let response = next.call(request).await;
+    drop(admitted);
     response
 }
 
@@ -90,6 +115,7 @@ fn failed(status: StatusCode, kind: &'static str) -> AppError {
         status,
         kind,
         detail: None,
+        is_transient: false,
         cause: None,
     })
 }

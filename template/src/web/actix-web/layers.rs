@@ -14,12 +14,13 @@ use telemetry::http_server::{TelemetryBody, TelemetryLayer};
 use tokio::runtime::Handle;
 
 use super::error;
-use crate::{config::Server, error::AppError};
+use crate::{config::Server, error::AppError, overload::Gate};
 
 /// From the inside out: each layer sees the answers of those above it, telemetry those of all.
 pub(super) fn around(
     routes: fn(&mut ServiceConfig),
     server: &Server,
+    gate: Gate,
     runtime: Handle,
 ) -> App<
     impl ServiceFactory<
@@ -47,6 +48,9 @@ pub(super) fn around(
         }))
         .wrap(from_fn(move |request, next: Next<BoxBody>| {
             error::in_time(request_timeout, request, next)
+        }))
+        .wrap(from_fn(move |request, next: Next<BoxBody>| {
+            error::unless_overloaded(gate.clone(), request, next)
         }))
         .wrap(from_fn(error::unpanicked::<BoxBody>))
         .wrap(TelemetryLayer)
@@ -94,8 +98,10 @@ mod tests {
             .try_get_matches_from(arguments)
             .expect("valid arguments");
         let server = Server::from_arg_matches(&matches).expect("valid settings");
+        let gate = Gate::new(server.max_concurrent_requests);
         let runtime = Handle::current();
-        let server = HttpServer::new(move || around(routes, &server, runtime.clone()))
+        let app = move || around(routes, &server, gate.clone(), runtime.clone());
+        let server = HttpServer::new(app)
             .workers(1)
             .bind("127.0.0.1:0")
             .expect("a free port");

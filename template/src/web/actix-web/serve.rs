@@ -2,13 +2,14 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use actix_web::{HttpServer, dev::Server, http::KeepAlive, web::Data};
+use actix_web::{HttpServer, dev::Server, web::Data};
 use anyhow::Context as _;
 use tokio::{runtime::Handle, sync::mpsc, time};
 
 use super::{layers, routes};
 use crate::{
     config::{self, Config},
+    overload::Gate,
     state::AppState,
     stop::Stop,
 };
@@ -61,9 +62,12 @@ fn bind(
     alive: mpsc::Sender<()>,
 ) -> anyhow::Result<(Server, SocketAddr)> {
     let address = settings.address();
+    let idle_timeout = settings.idle_timeout;
+    // One for all workers.
+    let gate = Gate::new(settings.max_concurrent_requests);
     let runtime = Handle::current();
     let server = HttpServer::new(move || {
-        layers::around(routes, &settings, runtime.clone())
+        layers::around(routes, &settings, gate.clone(), runtime.clone())
             .app_data(state.clone())
             .app_data(alive.clone())
     });
@@ -71,8 +75,8 @@ fn bind(
         .disable_signals()
         // A client that hangs up is noticed, and its request dropped.
         .h1_allow_half_closed(false)
-        // As long as the client likes: one that closes first makes a load balancer send requests into closed connections.
-        .keep_alive(KeepAlive::Os)
+        .client_request_timeout(idle_timeout)
+        .keep_alive(idle_timeout)
         // `serve` keeps the deadline: this one knows only whole seconds.
         .shutdown_timeout(u64::MAX)
         .bind(address)

@@ -10,18 +10,30 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 
-use crate::error::{Answer, AppError, Failure, PROBLEM_JSON};
+use crate::{
+    error::{Answer, AppError, Failure, PROBLEM_JSON},
+    health,
+    overload::Gate,
+};
 
 impl IntoResponse for AppError {
     fn into_response(self) -> Response {
         let Answer {
             status,
             body,
+            retry_after,
             error_type,
         } = self.into();
         let mut response = (status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        if let Some(seconds) = retry_after {
+            let seconds = HeaderValue::from_static(seconds);
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
         if let Some(error_type) = error_type {
             response.extensions_mut().insert(error_type);
         }
@@ -38,6 +50,22 @@ pub(super) async fn no_method() -> AppError {
         StatusCode::METHOD_NOT_ALLOWED,
         "this method is not allowed here".to_owned(),
     )
+}
+
+/// Answers 503 while too many requests are being served.
+pub(super) async fn unless_overloaded(
+    State(gate): State<Gate>,
+    request: Request,
+    next: Next,
+) -> Result<Response, AppError> {
+    let admitted = if health::PATHS.contains(&request.uri().path()) {
+        None
+    } else {
+        Some(gate.enter()?)
+    };
+    let response = next.run(request).await;
+    drop(admitted);
+    Ok(response)
 }
 
 /// Answers 503 for a handler that takes too long, and drops it.
@@ -60,6 +88,7 @@ fn failed(status: StatusCode, kind: &'static str) -> AppError {
         status,
         kind,
         detail: None,
+        is_transient: false,
         cause: None,
     })
 }

@@ -5,15 +5,17 @@ use telemetry::http_server::TelemetryLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error;
-use crate::config::Server;
+use crate::{config::Server, overload::Gate};
 
 /// From the inside out: each layer sees the answers of those above it, telemetry those of all.
 pub(super) fn around(routes: Router, server: &Server) -> Router {
+    let gate = Gate::new(server.max_concurrent_requests);
     routes
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(server.body_limit))
         .layer(from_fn_with_state(server.request_timeout, error::in_time))
+        .layer(from_fn_with_state(gate, error::unless_overloaded))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(TelemetryLayer)
 }
@@ -28,6 +30,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::web::serve::accept_all;
 
     /// Serves `routes` with the default settings, changed by `arguments`, and gives the address.
     async fn serve(routes: Router, arguments: &[&str]) -> String {
@@ -39,7 +42,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound port");
         let app = around(routes, &server);
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        tokio::spawn(async move { accept_all(listener, app, &server, pending()).await });
         format!("http://{address}")
     }
 

@@ -18,12 +18,17 @@ impl<'r> Responder<'r, 'static> for AppError {
         let Answer {
             status,
             body,
+            retry_after,
             error_type,
         } = self.into();
         if let Some(error_type) = error_type {
             fail(request, error_type);
         }
-        Response::build()
+        let mut response = Response::build();
+        if let Some(seconds) = retry_after {
+            response.raw_header("retry-after", seconds);
+        }
+        response
             .status(Status::new(status.as_u16()))
             .header(Header::new("content-type", PROBLEM_JSON))
             .sized_body(body.len(), Cursor::new(body))
@@ -86,6 +91,7 @@ fn failed(status: StatusCode, kind: &'static str) -> AppError {
         status,
         kind,
         detail: None,
+        is_transient: false,
         cause: None,
     })
 }

@@ -12,14 +12,17 @@ use rocket::{
 use telemetry::http_server::{TelemetryFairing, traced_catchers, traced_routes};
 
 use super::error;
-use crate::config::Server;
+use crate::{config::Server, health, overload::Gate};
 
 /// From the inside out: each layer sees the answers of those above it, telemetry those of all.
 pub(super) fn around(mut routes: Vec<Route>, server: &Server) -> Rocket<Build> {
+    let gate = Gate::new(server.max_concurrent_requests);
     for route in &mut routes {
-        route.handler = Box::new(InTime {
+        let is_probe = health::PATHS.contains(&route.uri.path());
+        route.handler = Box::new(Limited {
             handler: route.handler.clone(),
-            limit: server.request_timeout,
+            gate: (!is_probe).then(|| gate.clone()),
+            time: server.request_timeout,
         });
     }
     let catcher = Catcher::new(None, error::uncaught);
@@ -61,19 +64,25 @@ fn shutdown(timeout: Duration) -> Shutdown {
     }
 }
 
-/// A handler with a limit of time. It answers 503 when that is over, and 500 when the handler panics.
+/// A handler within limits. It answers 503 while too many requests are being served and when time is up, and 500 when the
+/// handler panics.
 #[derive(Clone)]
-struct InTime {
+struct Limited {
     handler: Box<dyn Handler>,
-    limit: Duration,
+    gate: Option<Gate>,
+    time: Duration,
 }
 
 #[rocket::async_trait]
-impl Handler for InTime {
+impl Handler for Limited {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        let _admitted = match self.gate.as_ref().map(Gate::enter).transpose() {
+            Ok(admitted) => admitted,
+            Err(refused) => return Outcome::from(request, refused),
+        };
         let handled = async { self.handler.handle(request, data).await };
         let handled = AssertUnwindSafe(handled).catch_unwind();
-        match tokio::time::timeout(self.limit, handled).await {
+        match tokio::time::timeout(self.time, handled).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Outcome::from(request, error::panicked()),
             Err(_) => Outcome::from(request, error::too_late()),

@@ -1,6 +1,9 @@
 //! Errors as responses, and the errors that the framework itself makes.
 
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use salvo::{Response, Scribe, http::ParseError};
 
 use crate::error::{Answer, AppError, Failure, PROBLEM_JSON};
@@ -10,10 +13,15 @@ impl Scribe for AppError {
         let Answer {
             status,
             body,
+            retry_after,
             error_type,
         } = self.into();
         let content_type = HeaderValue::from_static(PROBLEM_JSON);
         response.headers.insert(CONTENT_TYPE, content_type);
+        if let Some(seconds) = retry_after {
+            let seconds = HeaderValue::from_static(seconds);
+            response.headers.insert(RETRY_AFTER, seconds);
+        }
         if let Some(error_type) = error_type {
             response.extensions.insert(error_type);
         }
@@ -53,6 +61,7 @@ fn failed(status: StatusCode, kind: &'static str) -> AppError {
         status,
         kind,
         detail: None,
+        is_transient: false,
         cause: None,
     })
 }

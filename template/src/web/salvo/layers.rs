@@ -14,13 +14,14 @@ use salvo::{
 use telemetry::http_server::TelemetryHoop;
 
 use super::{error, methods};
-use crate::config::Server;
+use crate::{config::Server, health, overload::Gate};
 
 /// From the outside in: each hoop sees the answers of those below it, telemetry those of all.
 pub(super) fn around(routes: Router, server: &Server) -> Service {
     Service::new(methods::complete(routes))
         .hoop(TelemetryHoop)
         .hoop(CatchPanic)
+        .hoop(UnlessOverloaded(Gate::new(server.max_concurrent_requests)))
         .hoop(InTime(server.request_timeout))
         .hoop(SecureMaxSize::new(server.body_limit))
         .hoop(Explain)
@@ -49,6 +50,35 @@ impl CatchPanic {
         if panicked {
             response.render(error::panicked());
         }
+    }
+}
+
+/// Answers 503 while too many requests are being served.
+struct UnlessOverloaded(Gate);
+
+#[handler]
+impl UnlessOverloaded {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        ctrl: &mut FlowCtrl,
+    ) {
+        let admitted = if health::PATHS.contains(&request.uri().path()) {
+            None
+        } else {
+            match self.0.enter() {
+                Ok(admitted) => Some(admitted),
+                Err(error) => {
+                    response.render(error);
+                    ctrl.skip_rest();
+                    return;
+                }
+            }
+        };
+        ctrl.call_next(request, depot, response).await;
+        drop(admitted);
     }
 }
 

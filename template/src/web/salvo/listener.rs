@@ -13,7 +13,7 @@ use std::{
 
 use salvo::{
     conn::{Accepted, Acceptor, ConnCtrl, Holding, tcp::TcpAcceptor},
-    fuse::{ArcFusePolicy, FuseConfig},
+    fuse::ArcFusePolicy,
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -26,14 +26,14 @@ pub(super) struct Listener {
     closed: Option<oneshot::Sender<()>>,
     /// The connections that may not have sent anything yet, oldest first.
     silent: VecDeque<(Instant, ConnCtrl)>,
-    /// How long salvo waits for the first bytes.
     patience: Duration,
 }
 
 impl Listener {
-    /// Listens until `stop`; the receiver hears of it once the port is closed.
+    /// Listens until `stop`; the receiver hears of it once the port is closed. salvo waits `patience` for the first bytes.
     pub(super) fn new(
         listener: TcpListener,
+        patience: Duration,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<(Self, oneshot::Receiver<()>)> {
         let acceptor = TcpAcceptor::try_from(listener)?;
@@ -44,9 +44,7 @@ impl Listener {
             stop: Box::pin(stop),
             closed: Some(sender),
             silent: VecDeque::new(),
-            patience: FuseConfig::default()
-                .http1_header_timeout
-                .unwrap_or(Duration::MAX),
+            patience,
         };
         Ok((listener, closed))
     }
@@ -118,7 +116,7 @@ mod tests {
         let stop_signal = async {
             let _ = stopped.await;
         };
-        let (listener, closed) = Listener::new(socket, stop_signal).expect("a bound port");
+        let (listener, closed) = Listener::new(socket, SOON, stop_signal).expect("a bound port");
         let server = Server::new(listener);
         let handle = server.handle();
         let served = tokio::spawn(server.try_serve(Router::new()));

@@ -1,6 +1,9 @@
 //! A database of its own for each test, on a real server.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    net::SocketAddr,
+};
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
@@ -26,6 +29,29 @@ impl Database {
     /// Changes the data behind the service's back.
     pub async fn execute(&self, sql: &'static str) {
         execute(&server().database(&self.name), sql.to_owned()).await;
+    }
+
+    /// Nobody else can add a user until the connection is closed.
+    pub async fn lock_users(&self) -> PgConnection {
+        let connection = PgConnection::connect_with(&server().database(&self.name)).await;
+        let mut connection = connection.expect("the database is there");
+        let sql = "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE";
+        let locked = sqlx::raw_sql(sql).execute(&mut connection).await;
+        locked.expect("nobody else has locked them");
+        connection
+    }
+
+    /// `host:port` of the server.
+    pub fn server(&self) -> String {
+        let server = server();
+        format!("{}:{}", server.get_host(), server.get_port())
+    }
+
+    /// The URL of this database if its server were here.
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        let options = server().host(&address.ip().to_string());
+        let options = options.port(address.port()).database(&self.name);
+        options.to_url_lossy().to_string()
     }
 
     /// What the service is to be started with.

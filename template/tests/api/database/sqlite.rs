@@ -35,6 +35,16 @@ impl Database {
             .expect("the statement is valid");
     }
 
+    /// Nobody else can add a user until the connection is closed.
+    pub async fn lock_users(&self) -> SqliteConnection {
+        let connection = SqliteConnection::connect(&self.url).await;
+        let mut connection = connection.expect("the database is there");
+        let sql = "BEGIN IMMEDIATE";
+        let locked = sqlx::raw_sql(sql).execute(&mut connection).await;
+        locked.expect("nobody else has locked them");
+        connection
+    }
+
     /// What the service is to be started with.
     pub fn arguments(&self) -> [&str; 2] {
         ["--database-url", &self.url]
