@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod bless;
+pub mod chaos;
 pub mod check;
 pub mod demo;
 pub mod lock;
