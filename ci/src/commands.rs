@@ -2,6 +2,7 @@
 
 pub mod bless;
 pub mod browser;
+pub mod chaos;
 pub mod check;
 pub mod demo;
 pub mod lock;

@@ -1,6 +1,7 @@
 //! Generates, runs and judges the services that the template makes. `main.rs` and `tests/` are thin users of this library.
 
 pub mod browser;
+pub mod chaos;
 pub mod check;
 pub mod client;
 pub mod collector;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use ci::commands::{
-    bless, browser, check, demo, lock, mutate, new, schemathesis, stacks, workbench,
+    bless, browser, chaos, check, demo, lock, mutate, new, schemathesis, stacks, workbench,
 };
 use ci::generate;
 use clap::{Parser, Subcommand};
@@ -25,6 +25,7 @@ enum Command {
     Mutate(mutate::Args),
     Browser(browser::Args),
     Schemathesis(schemathesis::Args),
+    Chaos(chaos::Args),
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
@@ -52,6 +53,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Mutate(args) => mutate::run(args),
         Command::Browser(args) => browser::run(args),
         Command::Schemathesis(args) => schemathesis::run(args),
+        Command::Chaos(args) => chaos::run(args),
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),

@@ -1,11 +1,13 @@
 //! An OTLP receiver on two free local ports: gRPC and HTTP/protobuf, for traces, metrics and logs.
 
+mod answer;
 mod grpc;
 mod http;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use answer::Answer;
 pub use store::{Received, Store};
 
 use std::net::SocketAddr;
@@ -59,6 +61,16 @@ impl Receiver {
     /// The value of `OTEL_EXPORTER_OTLP_ENDPOINT` for `http/protobuf`.
     pub fn http_endpoint(&self) -> String {
         format!("http://{}", self.http)
+    }
+
+    /// The value of both without the scheme: gRPC, HTTP.
+    pub fn addresses(&self) -> [SocketAddr; 2] {
+        [self.grpc, self.http]
+    }
+
+    /// What it answers from now on.
+    pub fn answer(&self, answer: Answer) {
+        self.store.set_answer(answer);
     }
 
     pub fn store(&self) -> &Store {

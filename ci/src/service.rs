@@ -169,6 +169,39 @@ impl Service {
         })
     }
 
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        let gone = || {
+            format!(
+                "the service had ended already; its output ends with\n{}",
+                self.tail()
+            )
+        };
+        self.child.id().with_context(gone)
+    }
+
+    /// The lines on its stdout so far.
+    pub fn lines(&self) -> Vec<String> {
+        lock(&self.output.stdout).clone()
+    }
+
+    /// Sends SIGKILL.
+    ///
+    /// # Errors
+    /// When the process is gone already.
+    pub fn kill(&self) -> anyhow::Result<()> {
+        self.send(Signal::KILL).context("sending SIGKILL")
+    }
+
+    fn send(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = i32::try_from(self.id()?)?;
+        let process = Pid::from_raw(id).context("a process without a number")?;
+        Ok(kill_process(process, signal)?)
+    }
+
     pub fn started_in(&self) -> Duration {
         self.started_in
     }
@@ -206,18 +239,7 @@ impl Service {
     /// # Errors
     /// When the process is gone already.
     pub fn terminate(&self) -> anyhow::Result<()> {
-        let pid = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
-            .with_context(|| {
-                format!(
-                    "the service had ended already; its output ends with\n{}",
-                    self.tail()
-                )
-            })?;
-        kill_process(pid, Signal::TERM).context("sending SIGTERM")
+        self.send(Signal::TERM).context("sending SIGTERM")
     }
 
     /// Waits for the end of a service that was told to stop.

@@ -6,22 +6,58 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use flate2::read::GzDecoder;
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
 use prost::Message;
 use tokio::net::TcpListener;
 
 use super::MAX_EXPORT;
+use super::answer::REASON;
 use super::store::{Protocol, Store};
 use crate::signals::{decode_logs, decode_metrics, decode_traces};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
 /// A refusal: the status and what was wrong, for the exporter's log.
-type Refusal = (StatusCode, String);
+struct Refusal {
+    status: StatusCode,
+    reason: String,
+    /// Seconds.
+    again: Option<u64>,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.reason).into_response();
+        let again = self.again.map(|seconds| seconds.into());
+        response
+            .headers_mut()
+            .extend(again.map(|again| (RETRY_AFTER, again)));
+        response
+    }
+}
+
+/// How many records of an export are not taken.
+async fn verdict(store: &Store) -> Result<usize, Refusal> {
+    store.answer().judge().await.map_err(|refused| {
+        let (status, again) = refused.over_http();
+        Refusal {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            reason: REASON.to_owned(),
+            again,
+        }
+    })
+}
 
 pub(super) async fn serve(listener: TcpListener, store: Arc<Store>) {
     let routes = Router::new()
@@ -40,9 +76,16 @@ async fn traces(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
+    let rejected = verdict(&store).await?;
     let spans = decode_traces(message(&headers, &body)?);
-    store.add(Protocol::Http, |received| received.spans.extend(spans));
-    Ok(accepted())
+    store.add(Protocol::Http, |received| {
+        received.spans.extend(spans.into_iter().skip(rejected));
+    });
+    let partial_success = (rejected > 0).then(|| ExportTracePartialSuccess {
+        rejected_spans: i64::try_from(rejected).unwrap_or(i64::MAX),
+        error_message: REASON.to_owned(),
+    });
+    Ok(accepted(&ExportTraceServiceResponse { partial_success }))
 }
 
 async fn metrics(
@@ -50,9 +93,10 @@ async fn metrics(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
+    verdict(&store).await?;
     let points = decode_metrics(message(&headers, &body)?);
     store.add(Protocol::Http, |received| received.metrics.extend(points));
-    Ok(accepted())
+    Ok(accepted(&ExportMetricsServiceResponse::default()))
 }
 
 async fn logs(
@@ -60,14 +104,21 @@ async fn logs(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
+    let rejected = verdict(&store).await?;
     let records = decode_logs(message(&headers, &body)?);
-    store.add(Protocol::Http, |received| received.logs.extend(records));
-    Ok(accepted())
+    store.add(Protocol::Http, |received| {
+        received.logs.extend(records.into_iter().skip(rejected));
+    });
+    let partial_success = (rejected > 0).then(|| ExportLogsPartialSuccess {
+        rejected_log_records: i64::try_from(rejected).unwrap_or(i64::MAX),
+        error_message: REASON.to_owned(),
+    });
+    Ok(accepted(&ExportLogsServiceResponse { partial_success }))
 }
 
-/// An empty `Export…ServiceResponse`: full success encodes to no bytes.
-fn accepted() -> Response {
-    ([(CONTENT_TYPE, PROTOBUF)], Bytes::new()).into_response()
+/// Full success encodes to no bytes.
+fn accepted(response: &impl Message) -> Response {
+    ([(CONTENT_TYPE, PROTOBUF)], response.encode_to_vec()).into_response()
 }
 
 fn message<M: Message + Default>(headers: &HeaderMap, body: &Bytes) -> Result<M, Refusal> {
@@ -79,12 +130,17 @@ fn message<M: Message + Default>(headers: &HeaderMap, body: &Bytes) -> Result<M,
     };
     if header(CONTENT_TYPE) != PROTOBUF {
         let got = header(CONTENT_TYPE);
-        return Err((
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            format!("content-type `{got}`, want {PROTOBUF}"),
-        ));
+        return Err(Refusal {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            reason: format!("content-type `{got}`, want {PROTOBUF}"),
+            again: None,
+        });
     }
-    let refused = |error: String| (StatusCode::BAD_REQUEST, error);
+    let refused = |reason: String| Refusal {
+        status: StatusCode::BAD_REQUEST,
+        reason,
+        again: None,
+    };
     let decoded = match header(CONTENT_ENCODING) {
         "gzip" => {
             let mut plain = Vec::new();

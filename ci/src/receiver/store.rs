@@ -7,6 +7,7 @@ use anyhow::bail;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::answer::Answer;
 use crate::signals::{LogRecord, MetricPoint, Span};
 
 /// Signals in order of arrival.
@@ -28,6 +29,7 @@ pub enum Protocol {
 
 #[derive(Debug, Default)]
 pub struct Store {
+    answer: Mutex<Answer>,
     received: Mutex<Received>,
     /// Bumped at each arrival, so that waiting needs no polling.
     arrivals: watch::Sender<()>,
@@ -40,6 +42,14 @@ impl Store {
         add(&mut received);
         drop(received);
         self.arrivals.send_replace(());
+    }
+
+    pub(super) fn set_answer(&self, answer: Answer) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    pub(super) fn answer(&self) -> Answer {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A copy of all there is now.
