@@ -3,6 +3,9 @@
 pub mod bless;
 pub mod check;
 pub mod demo;
+pub mod deny;
+pub mod fuzz;
+pub mod leaks;
 pub mod lock;
 pub mod mutate;
 pub mod new;

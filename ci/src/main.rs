@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ci::commands::{bless, check, demo, lock, mutate, new, stacks, workbench};
+use ci::commands::{bless, check, demo, deny, fuzz, leaks, lock, mutate, new, stacks, workbench};
 use ci::generate;
 use clap::{Parser, Subcommand};
 
@@ -21,6 +21,9 @@ enum Command {
     Stacks(stacks::Args),
     Check(check::Args),
     Mutate(mutate::Args),
+    Deny(deny::Args),
+    Fuzz(fuzz::Args),
+    Leaks(leaks::Args),
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
@@ -46,6 +49,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stacks(args) => stacks::run(args),
         Command::Check(args) => check::run(args),
         Command::Mutate(args) => mutate::run(args),
+        Command::Deny(args) => deny::run(args),
+        Command::Fuzz(args) => fuzz::run(args),
+        Command::Leaks(args) => leaks::run(args),
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),
