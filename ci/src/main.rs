@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use ci::commands::{
-    bless, browser, chaos, check, demo, lock, mutate, new, schemathesis, stacks, workbench,
+    bless, browser, chaos, check, demo, deny, fuzz, leaks, lock, mutate, new, schemathesis, stacks,
+    workbench,
 };
 use ci::generate;
 use clap::{Parser, Subcommand};
@@ -26,6 +27,9 @@ enum Command {
     Browser(browser::Args),
     Schemathesis(schemathesis::Args),
     Chaos(chaos::Args),
+    Deny(deny::Args),
+    Fuzz(fuzz::Args),
+    Leaks(leaks::Args),
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
@@ -54,6 +58,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Browser(args) => browser::run(args),
         Command::Schemathesis(args) => schemathesis::run(args),
         Command::Chaos(args) => chaos::run(args),
+        Command::Deny(args) => deny::run(args),
+        Command::Fuzz(args) => fuzz::run(args),
+        Command::Leaks(args) => leaks::run(args),
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),

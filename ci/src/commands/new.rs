@@ -1,11 +1,14 @@
 //! `cargo run -- new`: `cargo generate` on this checkout.
 
+mod parent;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use cargo_generate::{GenerateArgs, Vcs};
+use parent::Parent;
 
 use crate::generate::{Leftovers, from_checkout};
 use crate::options::Options;
@@ -68,18 +71,68 @@ pub fn run(args: Args) -> Result<ExitCode> {
         args.silent || std::io::stdin().is_terminal(),
         "the questions need a terminal; without one, give `--silent --name NAME` and `-d QUESTION=ANSWER`"
     );
+    if std::env::var_os(INNER).is_some() {
+        // An error was already shown, in cargo-generate's words.
+        return Ok(match cargo_generate::generate(arguments(args)) {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        });
+    }
+    // A folder is no file, and is made only where one can be.
+    tempfile::tempdir_in(&destination)
+        .with_context(|| format!("nothing can be written to {}", destination.display()))?;
+    let parent = match args.no_workspace {
+        true => None,
+        false => Parent::above(&destination)?,
+    };
+    let name = args
+        .name
+        .as_deref()
+        .map(|name| folder_name(name, args.force));
+    if let (Some(parent), Some(name)) = (&parent, &name) {
+        parent.has_room_for(name)?;
+    }
 
     let leftovers = Leftovers::watch(&destination);
-    let vcs = if args.init { Vcs::None } else { args.vcs };
-    // An error was already shown, in cargo-generate's words.
-    let Ok(project) = cargo_generate::generate(arguments(args)) else {
+    let status = inner()?;
+    if let Some(parent) = &parent {
+        parent.mend().context("the workspace's Cargo.toml")?;
+    }
+    if !status.success() {
         leftovers.remove();
+        if let Some(name) = name.filter(|_| !args.init && !args.overwrite) {
+            leftovers.remove_folder(&name);
+        }
+        // A prompt hides it, and was not asked any more.
+        let _ = console::Term::stderr().show_cursor();
         return Ok(ExitCode::FAILURE);
-    };
-    if vcs == Vcs::Git {
-        git_init(&project);
+    }
+    if args.vcs == Vcs::Git && !args.init {
+        let is_project = |folder: &PathBuf| folder.join(".template.toml").exists();
+        for project in leftovers.since().into_iter().filter(is_project) {
+            git_init(&project);
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Set in the process that generates.
+const INNER: &str = "CI_NEW_INNER";
+
+/// The generation is a process of its own: whatever ends it, Ctrl-C at a prompt included, this one cleans up.
+fn inner() -> Result<std::process::ExitStatus> {
+    let mut inner = Command::new(std::env::current_exe()?);
+    inner.args(std::env::args_os().skip(1)).env(INNER, "1");
+    inner.status().context("cannot generate")
+}
+
+/// What cargo-generate makes of a name.
+fn folder_name(name: &str, force: bool) -> String {
+    if force {
+        name.to_owned()
+    } else {
+        heck::AsKebabCase(name).to_string()
+    }
 }
 
 fn arguments(args: Args) -> GenerateArgs {

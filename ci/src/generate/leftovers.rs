@@ -20,6 +20,22 @@ impl Leftovers {
         }
     }
 
+    /// What has appeared since.
+    pub fn since(&self) -> Vec<PathBuf> {
+        let now = entries(&self.folder);
+        let new = now.difference(&self.before);
+        new.map(|name| self.folder.join(name)).collect()
+    }
+
+    /// Removes the folder `name` and all that is in it, if it has appeared since.
+    pub fn remove_folder(&self, name: &str) {
+        let folder = self.folder.join(name);
+        if self.since().contains(&folder) {
+            // What cannot be removed stays, and can be seen.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+
     /// Removes the empty folders that have appeared since, nothing else.
     pub fn remove(&self) {
         for name in entries(&self.folder).difference(&self.before) {

@@ -49,7 +49,7 @@ pub(super) async fn send(address: SocketAddr, bytes: &[u8]) -> anyhow::Result<Re
     let mut stream = TcpStream::connect(address).await?;
     // Who refuses a request need not read it to its end, nor close the connection politely.
     let _ = stream.write_all(bytes).await;
-    if !bytes.ends_with(b"\r\n\r\n") && !contains(bytes, b"\r\n\r\n") {
+    if !contains(bytes.trim_ascii_start(), b"\r\n\r\n") {
         // No whole head: nothing more will come.
         let _ = stream.shutdown().await;
     }

@@ -95,8 +95,7 @@ fn settings(more: &[(&str, &str)]) -> BTreeMap<String, String> {
     settings
 }
 
-/// All that the service, its telemetry and its libraries have to say, but those that carry bytes: who has these say what they
-/// carry wants to see it.
+/// All that the service, its telemetry and its libraries have to say.
 const LOGS: &str = "trace";
 
 fn stores(fresh: Option<&Fresh>) -> BTreeMap<String, String> {

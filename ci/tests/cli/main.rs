@@ -1,6 +1,7 @@
 //! The command lines that people type: `cargo run -- new` always, and the real `cargo generate` when `$CARGO_GENERATE` names
 //! its binary. What comes out must be what the library generates.
 
+mod safety;
 mod terminal;
 
 use std::collections::BTreeMap;

@@ -106,6 +106,12 @@ impl Terminal {
             .unwrap();
     }
 
+    /// Presses Ctrl-C, which a prompt reads as any other key.
+    pub fn interrupt(&mut self) {
+        thread::sleep(Duration::from_millis(100));
+        self.keyboard.write_all(b"\x03").unwrap();
+    }
+
     /// Waits for the end of the program.
     pub fn finish(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + PATIENCE;

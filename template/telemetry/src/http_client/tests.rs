@@ -2,5 +2,6 @@
 
 mod client;
 mod propagation;
+mod properties;
 mod rig;
 mod signals;

@@ -6,6 +6,8 @@
 mod baggage;
 pub(crate) mod headers;
 mod inbound;
+#[cfg(test)]
+mod properties;
 mod trace_context;
 pub(crate) mod trace_parent;
 mod trace_state;
