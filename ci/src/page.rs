@@ -227,6 +227,8 @@ impl Visit<'_> {
         self.browser
             .wait("document.querySelector('.inside')")
             .await?;
+        let listed = "document.querySelector('.row[aria-selected=true]')";
+        self.browser.wait(listed).await?;
         for scheme in ["light", "dark"] {
             self.browser.prefer(scheme).await?;
             let dark = format!("matchMedia('(prefers-color-scheme: {scheme})').matches");

@@ -114,6 +114,22 @@ fn the_readme_speaks_of_present_features() {
     none(complaints);
 }
 
+#[test]
+fn the_page_with_the_last_traces_is_where_it_was_chosen() {
+    let mut complaints = Vec::new();
+    for specimen in everything() {
+        let stack = &specimen.stack;
+        let chosen = stack.has("ops", "trace-page") && stack.one("scope") == Some("service");
+        let there = specimen.text("telemetry/src/page/page.html").is_some();
+        let readme = specimen.text("README.md").unwrap_or_default();
+        let told = readme.contains("TELEMETRY_PAGE_PORT");
+        if (there, told) != (chosen, chosen) {
+            complaints.push(format!("{stack}: there {there}, in the README {told}"));
+        }
+    }
+    none(complaints);
+}
+
 /// A service has one database; a default or a word of another is left over from it.
 #[test]
 fn prose_speaks_of_the_chosen_database_only() {

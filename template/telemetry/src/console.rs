@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "orders  700.0ms  ⚠ 5× SELECT items  trace http://127.0.0.1:4319/#00000000000000000000000000000001",
+                "orders  700.0ms  ⚠ 5× SELECT items (N+1?)  trace http://127.0.0.1:4319/#00000000000000000000000000000001",
                 "├─ sleep  600.0ms  ⚠ slow",
             ]
         );

@@ -78,7 +78,7 @@ pub fn init(service: Service<'_>) -> Result<Telemetry, InitError> {
     let page = if settings.enabled {
         Page::open(service.environment, Rule::read(&mut env), &mut env)
     } else {
-        Page::default()
+        Page::closed()
     };
     let pipeline = Arc::new(Pipeline::build(&settings, &resource, &page, &mut env)?);
     start(

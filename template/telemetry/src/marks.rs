@@ -29,7 +29,7 @@ impl Rule {
         }
     }
 
-    /// By span, what is to be said of it, such as `12× SELECT items` or `slow`.
+    /// By span, what is to be said of it, such as `12× SELECT items (N+1?)` or `slow`.
     pub(crate) fn marks(self, spans: &[SpanData]) -> HashMap<SpanId, Vec<String>> {
         let mut children: HashMap<SpanId, Vec<&SpanData>> = HashMap::new();
         for span in spans {
@@ -65,7 +65,7 @@ fn repeated(children: &[&SpanData]) -> Vec<String> {
     times.retain(|_, times| *times >= MANY);
     let said = times
         .iter()
-        .map(|(summary, times)| format!("{times}× {summary}"));
+        .map(|(summary, times)| format!("{times}× {summary} (N+1?)"));
     said.collect()
 }
 
@@ -142,11 +142,14 @@ pub(crate) mod tests {
         let mut spans = vec![span(1, 0, "GET /orders", 0, 9), span(2, 1, "orders", 0, 9)];
         spans.extend((10..14).map(|id| query(id, 2, "SELECT items")));
         spans.extend((20..29).map(|id| query(id, 1, "SELECT users")));
-        assert_eq!(marks("", &spans), [(1, vec!["9× SELECT users".to_owned()])]);
+        assert_eq!(
+            marks("", &spans),
+            [(1, vec!["9× SELECT users (N+1?)".to_owned()])]
+        );
         spans.push(query(14, 2, "SELECT items"));
         assert_eq!(
             marks("", &spans)[1],
-            (2, vec!["5× SELECT items".to_owned()])
+            (2, vec!["5× SELECT items (N+1?)".to_owned()])
         );
     }
 

@@ -5,10 +5,13 @@ use opentelemetry_sdk::{logs::LoggerProviderBuilder, trace::TracerProviderBuilde
 use crate::{env::Env, limits::Limits, marks::Rule};
 
 /// A page that is never open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Page;
 
 impl Page {
+    pub(crate) fn closed() -> Self {
+        Self
+    }
     pub(crate) fn open(_: &str, _: Rule, _: &mut Env) -> Self {
         Self
     }

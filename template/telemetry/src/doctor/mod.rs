@@ -111,7 +111,7 @@ pub async fn doctor(service: Service<'_>) -> io::Result<Diagnosis> {
         signal.console = false; // nobody asked for these
     }
     let resource = resource::detect(&service, &mut env);
-    let pipeline = Pipeline::build(&settings, &resource, &Page::default(), &mut env)?;
+    let pipeline = Pipeline::build(&settings, &resource, &Page::closed(), &mut env)?;
     let pipeline = Arc::new(pipeline);
     let sending = pipeline.clone();
     let sent = tokio::task::spawn_blocking(move || send(&sending));

@@ -37,6 +37,10 @@ struct Open {
 }
 
 impl Page {
+    pub(crate) fn closed() -> Self {
+        Self::default()
+    }
+
     /// Opens it where a person may be looking: in the environment `development`.
     pub(crate) fn open(environment: &str, rule: Rule, env: &mut Env) -> Self {
         const PORT: &str = "TELEMETRY_PAGE_PORT";
@@ -52,7 +56,7 @@ impl Page {
             })),
         };
         let Some(port) = port.filter(|_| environment == "development") else {
-            return Self::default();
+            return Self::closed();
         };
         let store = Store::default();
         match listen(port, &store, rule) {
@@ -62,7 +66,7 @@ impl Page {
             Err(error) => {
                 let warning = format!("the page with the last traces cannot be served: {error}");
                 env.warnings.push(warning);
-                Self::default()
+                Self::closed()
             }
         }
     }

@@ -27,7 +27,7 @@ fn built(vars: &[(&'static str, &str)]) -> ([bool; 3], Vec<String>) {
     let mut env = env(vars);
     let settings = Settings::read(&mut env);
     let resource = Resource::builder_empty().build();
-    let pipeline = Pipeline::build(&settings, &resource, &Page::default(), &mut env);
+    let pipeline = Pipeline::build(&settings, &resource, &Page::closed(), &mut env);
     let pipeline = pipeline.expect("threads");
     let signals = [
         pipeline.traces().is_some(),
