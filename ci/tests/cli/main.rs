@@ -232,6 +232,8 @@ fn questions_are_answered_in_a_terminal() {
         terminal.enter("");
         terminal.wait_for("Extras");
         terminal.enter(" ");
+        terminal.wait_for("Around the service");
+        terminal.enter("");
         terminal.wait_for("Scope");
         terminal.enter("");
         let (status, screen) = terminal.finish();
