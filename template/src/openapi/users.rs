@@ -24,7 +24,7 @@ const _: fn(users::User) -> User = |users::User { id, name, email }| User { id, 
 
 /// A user to be.
 #[derive(ToSchema)]
-#[schema(example = json!({ "name": "Grace Hopper", "email": "grace@example.com" }))]
+#[schema(example = json!({ "name": "Barbara Liskov", "email": "barbara@example.com" }))]
 struct NewUser {
     /// Not only blanks, and no control characters.
     #[schema(

@@ -57,3 +57,14 @@ async fn a_bad_limit_is_refused_with_what_is_allowed() {
             .problem(400, &trace);
     }
 }
+
+/// PostgreSQL has no text with NUL in it: there it would be a failure of ours.
+#[tokio::test]
+async fn control_characters_are_refused() {
+    let (app, trace) = (App::start().await, Trace::new());
+    for query in ["q=%00", "category=a%7F", "q=%C2%85"] {
+        let reply = app.get(&trace, &format!("/products?{query}")).await;
+        let detail = reply.problem(400, &trace);
+        assert_eq!(detail, "q and category must have no control characters");
+    }
+}

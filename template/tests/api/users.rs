@@ -70,6 +70,15 @@ async fn bad_bodies_are_refused_each_for_its_reason() {
     assert_eq!(invalid.body["errors"][0]["field"], "name");
     assert_eq!(invalid.body["errors"][1]["field"], "email");
 
+    for (name, email, field) in [
+        ("A\0da", "ada@example.com", "name"),
+        ("Ada", "a\0da@example.com", "email"),
+    ] {
+        let invalid = Reply::to(post().json(&json!({ "name": name, "email": email }))).await;
+        invalid.problem(422, &trace);
+        assert_eq!(invalid.body["errors"][0]["field"], field);
+    }
+
     Reply::to(post().json(&json!({ "name": 1 })))
         .await
         .problem(422, &trace);
