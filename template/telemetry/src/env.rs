@@ -33,21 +33,30 @@ impl Env {
             .filter(|value| !value.is_empty())
     }
 
+    /// The specification forbids other words: <https://opentelemetry.io/docs/specs/otel/configuration/common/#boolean>.
     pub(crate) fn flag(&mut self, name: &str, default: bool) -> bool {
-        match self
-            .get(name)
-            .as_deref()
-            .map(str::to_ascii_lowercase)
-            .as_deref()
-        {
+        match self.lowercase(name).as_deref() {
             None => default,
-            Some("true" | "1" | "yes" | "on") => true,
-            Some("false" | "0" | "no" | "off") => false,
+            Some("true") => true,
+            Some("false") => false,
             Some(other) => {
                 self.warn(name, other, "true, false");
                 default
             }
         }
+    }
+
+    /// As [`Self::flag`], for a variable that is not of the specification.
+    pub(crate) fn switch(&mut self, name: &str, default: bool) -> bool {
+        match self.lowercase(name).as_deref() {
+            Some("1" | "yes" | "on") => true,
+            Some("0" | "no" | "off") => false,
+            _ => self.flag(name, default),
+        }
+    }
+
+    fn lowercase(&self, name: &str) -> Option<String> {
+        Some(self.get(name)?.to_ascii_lowercase())
     }
 
     pub(crate) fn milliseconds(&mut self, name: &str, default: Duration) -> Duration {

@@ -42,10 +42,18 @@ use crate::{
 
 /// Which log lines are wanted, from `RUST_LOG`; default `info`. Of the SDK's own, those up to `sdk`.
 pub(crate) fn targets(sdk: LevelFilter) -> Targets {
+    wanted(&std::env::var("RUST_LOG").unwrap_or_default(), sdk)
+}
+
+fn wanted(wanted: &str, sdk: LevelFilter) -> Targets {
     // Libraries whose own logs stay silent unless `RUST_LOG` names them. The job library returns as errors what it logs.
-    let silent = [("opentelemetry", sdk), ("apalis_core", LevelFilter::OFF)];
-    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let targets = match Targets::from_str(&wanted) {
+    // Of a slow statement the span tells, and without the literals that sqlx's warning quotes.
+    let silent = [
+        ("opentelemetry", sdk),
+        ("apalis_core", LevelFilter::OFF),
+        ("sqlx", LevelFilter::ERROR),
+    ];
+    let targets = match Targets::from_str(wanted) {
         Ok(targets) if !wanted.trim().is_empty() => targets,
         Ok(_) => Targets::new().with_default(LevelFilter::INFO),
         Err(error) => {
@@ -341,6 +349,25 @@ mod tests {
         }
         let text = printed(LogFormat::Pretty, log);
         assert!(text.contains(" INFO said name=\"x\\n12:00"), "{text}");
+    }
+
+    #[test]
+    fn what_spans_tell_is_logged_only_if_it_is_asked_for() {
+        for (rust_log, target, level, is_wanted) in [
+            ("", "service::web", Level::INFO, true),
+            ("", "service::web", Level::DEBUG, false),
+            ("", "sqlx::query", Level::WARN, false),
+            ("", "sqlx::pool", Level::ERROR, true),
+            ("warn", "sqlx::query", Level::WARN, false),
+            ("off", "sqlx::pool", Level::ERROR, false),
+            ("info,sqlx=debug", "sqlx::query", Level::DEBUG, true),
+            ("info,sqlx::query=warn", "sqlx::query", Level::WARN, true),
+            ("", "apalis_core::worker", Level::ERROR, false),
+        ] {
+            let targets = wanted(rust_log, LevelFilter::OFF);
+            let enabled = targets.would_enable(target, &level);
+            assert_eq!(enabled, is_wanted, "{rust_log:?} {target} {level}");
+        }
     }
 
     #[test]

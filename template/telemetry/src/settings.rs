@@ -98,7 +98,7 @@ impl Settings {
         let sdk_logs = env.words("OTEL_LOG_LEVEL", levels, "none");
         let sdk_logs = sdk_logs.first().and_then(|level| level.parse().ok());
         Self {
-            enabled: env.flag("OTEL_ENABLED", true) && !env.flag("OTEL_SDK_DISABLED", false),
+            enabled: env.switch("OTEL_ENABLED", true) && !env.flag("OTEL_SDK_DISABLED", false),
             traces: signal(env, "TRACES"),
             metrics: signal(env, "METRICS"),
             logs: signal(env, "LOGS"),
@@ -236,6 +236,20 @@ mod tests {
     #[test]
     fn either_switch_turns_telemetry_off() {
         assert!(!Settings::read(&mut env(&[("OTEL_ENABLED", "false")])).enabled);
+        assert!(!Settings::read(&mut env(&[("OTEL_ENABLED", "0")])).enabled);
         assert!(!Settings::read(&mut env(&[("OTEL_SDK_DISABLED", "TRUE")])).enabled);
+    }
+
+    /// <https://opentelemetry.io/docs/specs/otel/configuration/common/#boolean>
+    #[test]
+    fn nothing_but_true_is_true_to_the_specification() {
+        for vars in [
+            &[("OTEL_SDK_DISABLED", "1")],
+            &[("OTEL_SDK_DISABLED", "yes")],
+        ] {
+            let mut env = env(vars);
+            assert!(Settings::read(&mut env).enabled, "{vars:?}");
+            assert_eq!(env.warnings.len(), 1, "{:?}", env.warnings);
+        }
     }
 }

@@ -88,6 +88,9 @@ impl<'p> Executor<'p> for &'_ Pool {
             let mut lease = pool.acquire().await.inspect_err(|error| operation.fail(error))?;
             let mut steps = lease.raw.fetch_many(request);
             while let Some(step) = steps.try_next().await.inspect_err(|error| operation.fail(error))? {
+                if step.is_right() {
+                    operation.returned_row();
+                }
                 yield step;
             }
         })
@@ -102,7 +105,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         Box::pin(async move {
             let mut operation = request.start(&pool.shared.operations);
             let row = async { pool.acquire().await?.raw.fetch_optional(request).await };
-            row.await.inspect_err(|error| operation.fail(error))
+            operation.ended(row.await)
         })
     }
 
@@ -152,6 +155,9 @@ where
             let mut operation = request.start(&shared.operations);
             let mut steps = raw.fetch_many(request);
             while let Some(step) = steps.try_next().await.inspect_err(|error| operation.fail(error))? {
+                if step.is_right() {
+                    operation.returned_row();
+                }
                 yield step;
             }
         })
@@ -166,9 +172,7 @@ where
         let (shared, raw) = (Arc::clone(&self.term.shared), &mut *self.raw);
         Box::pin(async move {
             let mut operation = request.start(&shared.operations);
-            raw.fetch_optional(request)
-                .await
-                .inspect_err(|error| operation.fail(error))
+            operation.ended(raw.fetch_optional(request).await)
         })
     }
 

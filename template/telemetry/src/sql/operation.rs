@@ -1,4 +1,4 @@
-//! One database operation: its span and its duration.
+//! One database operation: its span, its duration and how many rows it returned.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,7 +10,7 @@ use opentelemetry::{
 };
 use opentelemetry_semantic_conventions::{
     attribute::{DB_NAMESPACE, DB_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT},
-    metric::DB_CLIENT_OPERATION_DURATION,
+    metric::{DB_CLIENT_OPERATION_DURATION, DB_CLIENT_RESPONSE_RETURNED_ROWS},
 };
 
 use super::{
@@ -22,11 +22,17 @@ use super::{
 /// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/db/database-metrics/>.
 pub(super) const BOUNDARIES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
 
+/// Of rows, by the same page.
+const ROW_BOUNDARIES: [f64; 13] = [
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0,
+];
+
 /// Starts the operations of one pool.
 #[derive(Debug)]
 pub(super) struct Operations {
     tracer: BoxedTracer,
     duration: Histogram<f64>,
+    returned_rows: Histogram<u64>,
     statements: Statements,
 }
 
@@ -37,6 +43,12 @@ impl Operations {
             .with_description("Duration of database client operations.")
             .with_unit("s")
             .with_boundaries(BOUNDARIES.to_vec())
+            .build();
+        let returned_rows = meter
+            .u64_histogram(DB_CLIENT_RESPONSE_RETURNED_ROWS)
+            .with_description("The actual number of records returned by the database operation.")
+            .with_unit("{row}")
+            .with_boundaries(ROW_BOUNDARIES.to_vec())
             .build();
         let mut common = vec![KeyValue::new(DB_SYSTEM_NAME, backend::SYSTEM)];
         let fallback = endpoint
@@ -62,6 +74,7 @@ impl Operations {
         Self {
             tracer,
             duration,
+            returned_rows,
             statements: Statements::new(common, fallback),
         }
     }
@@ -83,7 +96,9 @@ impl Operations {
             started: Instant::now(),
             statement,
             failure: Vec::new(),
+            rows: 0,
             duration: self.duration.clone(),
+            returned_rows: self.returned_rows.clone(),
         }
     }
 }
@@ -96,10 +111,29 @@ pub(super) struct Operation {
     started: Instant,
     statement: Arc<Statement>,
     failure: Vec<KeyValue>,
+    rows: u64,
     duration: Histogram<f64>,
+    returned_rows: Histogram<u64>,
 }
 
 impl Operation {
+    pub(super) fn returned_row(&mut self) {
+        self.rows += 1;
+    }
+
+    /// Notes what a query for one row has come to, and passes it on.
+    pub(super) fn ended<R>(
+        &mut self,
+        row: Result<Option<R>, sqlx::Error>,
+    ) -> Result<Option<R>, sqlx::Error> {
+        match &row {
+            Ok(Some(_)) => self.returned_row(),
+            Ok(None) => {}
+            Err(error) => self.fail(error),
+        }
+        row
+    }
+
     pub(super) fn fail(&mut self, error: &sqlx::Error) {
         if let Some(failure) = Failure::of(error) {
             self.span.set_attributes(failure.attributes.iter().cloned());
@@ -113,7 +147,9 @@ impl Drop for Operation {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
         if self.failure.is_empty() {
-            self.duration.record(seconds, &self.statement.attributes);
+            let attributes = &self.statement.attributes;
+            self.duration.record(seconds, attributes);
+            self.returned_rows.record(self.rows, attributes);
         } else {
             self.failure.extend_from_slice(&self.statement.attributes);
             self.duration.record(seconds, &self.failure);

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    super::backend::testing::{DUPLICATE, INSERT},
+    super::backend::testing::{DUPLICATE, FIND, INSERT},
     rig::Rig,
 };
 
@@ -25,6 +25,32 @@ async fn durations_count_by_summary_and_error() {
         ("error.type", DUPLICATE),
     ]);
     assert_eq!(*counts, BTreeMap::from([(failed, 1), (fine, 1)]));
+}
+
+#[tokio::test]
+async fn returned_rows_are_counted_whatever_way_they_come() {
+    let rig = Rig::new(1).await;
+    for id in 1..=3 {
+        let insert = sqlx::query(INSERT).bind(id).bind("name");
+        insert.execute(&rig.pool).await.expect("inserted");
+    }
+    let failed = sqlx::query(INSERT).bind(1).bind("name");
+    assert!(failed.execute(&rig.pool).await.is_err());
+    let query = || sqlx::query(FIND).bind(1);
+    query().fetch_one(&rig.pool).await.expect("a row");
+    let missing = sqlx::query(FIND).bind(9).fetch_optional(&rig.pool).await;
+    assert!(missing.expect("no failure").is_none());
+    let all = "SELECT id FROM users";
+    let mut lease = rig.pool.acquire().await.expect("a connection");
+    let rows = sqlx::query(all).fetch_all(&mut lease).await;
+    assert_eq!(rows.expect("rows").len(), 3);
+    drop(lease);
+
+    let rows = &rig.collect()["db.client.response.returned_rows"];
+    let of = |summary| rig.attributes(&[("db.query.summary", summary)]);
+    // One by its id, three of all.
+    let expected = [(of("INSERT users"), 0), (of("SELECT users"), 4)];
+    assert_eq!(*rows, BTreeMap::from(expected));
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ impl Rig {
         spans.into_iter().next().expect("one span")
     }
 
-    /// What a collection finds now: name → attributes → value, or the number of recordings of a histogram.
+    /// What a collection finds now: name → attributes → value. Of durations it is how many there are, of rows their sum.
     pub(super) fn collect(&self) -> BTreeMap<String, BTreeMap<String, i64>> {
         self.metrics.reset();
         self.meters.force_flush().expect("the reader works");
@@ -121,6 +121,14 @@ impl Rig {
                             points.insert(
                                 join(point.attributes()),
                                 point.count().try_into().expect("few"),
+                            );
+                        }
+                    }
+                    AggregatedMetrics::U64(MetricData::Histogram(data)) => {
+                        for point in data.data_points() {
+                            points.insert(
+                                join(point.attributes()),
+                                point.sum().try_into().expect("few"),
                             );
                         }
                     }
