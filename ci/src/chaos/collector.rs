@@ -19,8 +19,8 @@ use crate::signals::Measure;
 const BATCH: usize = 512;
 /// MiB. The queues are full of spans then, and the last batch is there in three forms.
 const MEMORY: f64 = 96.0;
-/// Two seconds of it are telemetry's.
-const STOP: Duration = Duration::from_secs(8);
+/// Two seconds of it are telemetry's. Generous, as all times here: the machine has other work, too.
+const STOP: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
@@ -141,6 +141,7 @@ async fn run(rig: &Rig, fault: &Fault, protocol: Protocol) -> Result<(Normal, Ro
     let mut wire = Proxy::start(receiver.addresses()[protocol as usize]).await?;
     fault.begin(&receiver, &mut wire).await?;
     let endpoint = fault.endpoint(&wire);
+    let begun = Instant::now();
     let service = rig.start(&endpoint, protocol, fault.settings).await?;
     let process = service.id()?;
     let mut all = vec![asked(&service, FEW).await?];
@@ -176,7 +177,7 @@ async fn run(rig: &Rig, fault: &Fault, protocol: Protocol) -> Result<(Normal, Ro
         row.count(answers);
     }
     let spans = account(rig, &all, &received, &ended, &mut row)?;
-    judge(rig, &ended, &mut row);
+    judge(rig, begun, &ended, &mut row);
     let median = row.median;
     Ok((Normal { spans, median }, row))
 }
@@ -273,22 +274,22 @@ pub(super) fn account(
 }
 
 /// What must hold of every service, whatever its collector does.
-fn judge(rig: &Rig, ended: &Ended, row: &mut Row) {
+fn judge(rig: &Rig, begun: Instant, ended: &Ended, row: &mut Row) {
     row.warnings = warnings(&ended.lines);
     row.stopped_in = ended.took.as_secs_f64();
     let (failed, grown, said, code) = (row.failed, row.grown, row.warnings, ended.code);
     row.promise(failed == 0, || format!("{failed} requests failed"));
     row.promise(grown < MEMORY, || format!("memory grew by {grown:.0} MiB"));
-    row.promise(said <= 1, || {
-        format!("{said} warnings in less than a minute")
+    let minutes = begun.elapsed().as_secs() / 60;
+    row.promise(said as u64 <= 1 + minutes, || {
+        format!("{said} warnings, more than one a minute")
     });
     row.promise(code == Some(0), || format!("it ended with {code:?}"));
     row.promise(ended.took < STOP, || {
         format!("it took {:?} to stop", ended.took)
     });
-    // Generous: machines have other work, too.
     let (median, normal) = (row.median, rig.normal.median);
-    row.promise(normal == 0.0 || median < normal * 10.0 + 50.0, || {
+    row.promise(normal == 0.0 || median < normal * 10.0 + 1000.0, || {
         format!("half of the requests took more than {median:.0} ms, where {normal:.0} are normal")
     });
     let panicked = ended.lines.iter().chain(&ended.errors);

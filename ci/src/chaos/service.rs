@@ -165,7 +165,7 @@ async fn stopped(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
     row.promise(ended.code == Some(0), || {
         format!("it ended with {:?}", ended.code)
     });
-    row.promise(took < Duration::from_secs(10), || {
+    row.promise(took < Duration::from_secs(15), || {
         format!("it took {took:?} to stop")
     });
     Ok(())
