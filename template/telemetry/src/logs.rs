@@ -42,8 +42,13 @@ use crate::{
 
 /// Which log lines are wanted, from `RUST_LOG`; default `info`. Of the SDK's own, those up to `sdk`.
 pub(crate) fn targets(sdk: LevelFilter) -> Targets {
-    // Libraries whose own logs stay silent unless `RUST_LOG` names them. The job library returns as errors what it logs.
-    let silent = [("opentelemetry", sdk), ("apalis_core", LevelFilter::OFF)];
+    // Libraries whose own logs stay silent unless `RUST_LOG` names them. The job library returns as errors what it logs;
+    // ureq logs whole URLs and the bytes of answers, which may hold secrets.
+    let silent = [
+        ("opentelemetry", sdk),
+        ("apalis_core", LevelFilter::OFF),
+        ("ureq", LevelFilter::OFF),
+    ];
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let targets = match Targets::from_str(&wanted) {
         Ok(targets) if !wanted.trim().is_empty() => targets,
