@@ -81,6 +81,8 @@ fn settings(more: &[(&str, &str)]) -> BTreeMap<String, String> {
         ("DEPLOYMENT_ENVIRONMENT", "development"),
         // A busy machine must not look like a Redis that is away.
         ("CACHE_TIMEOUT", "10s"),
+        // Nor like a database that is.
+        ("DATABASE_TIMEOUT", "30s"),
         ("JOBS_BACKOFF", "0s"),
         ("UPSTREAM_ATTEMPTS", "1"),
         ("OTEL_BSP_SCHEDULE_DELAY", "200"),

@@ -47,11 +47,12 @@ pub(crate) fn targets(sdk: LevelFilter) -> Targets {
 
 fn wanted(wanted: &str, sdk: LevelFilter) -> Targets {
     // Libraries whose own logs stay silent unless `RUST_LOG` names them. The job library returns as errors what it logs.
-    // Of a slow statement the span tells, and without the literals that sqlx's warning quotes.
+    // ureq logs whole URLs and the bytes of answers, which may hold secrets. Of a slow statement the span tells, and without the literals that sqlx's warning quotes.
     let silent = [
         ("opentelemetry", sdk),
         ("apalis_core", LevelFilter::OFF),
         ("sqlx", LevelFilter::ERROR),
+        ("ureq", LevelFilter::OFF),
     ];
     let targets = match Targets::from_str(wanted) {
         Ok(targets) if !wanted.trim().is_empty() => targets,
