@@ -7,4 +7,5 @@ pub mod lock;
 pub mod mutate;
 pub mod new;
 pub mod stacks;
+pub mod upgrade_check;
 pub mod workbench;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ci::commands::{bless, check, demo, lock, mutate, new, stacks, workbench};
+use ci::commands::{bless, check, demo, lock, mutate, new, stacks, upgrade_check, workbench};
 use ci::generate;
 use clap::{Parser, Subcommand};
 
@@ -21,6 +21,7 @@ enum Command {
     Stacks(stacks::Args),
     Check(check::Args),
     Mutate(mutate::Args),
+    UpgradeCheck(upgrade_check::Args),
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
@@ -46,6 +47,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stacks(args) => stacks::run(args),
         Command::Check(args) => check::run(args),
         Command::Mutate(args) => mutate::run(args),
+        Command::UpgradeCheck(args) => upgrade_check::run(args),
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),
