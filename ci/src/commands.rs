@@ -13,4 +13,5 @@ pub mod mutate;
 pub mod new;
 pub mod schemathesis;
 pub mod stacks;
+pub mod upgrade_check;
 pub mod workbench;

@@ -83,7 +83,11 @@ pub fn from_checkout() -> GenerateArgs {
     }
 }
 
-fn silently(args: GenerateArgs) -> Result<PathBuf> {
+/// Generates as `args` say, without a word.
+///
+/// # Errors
+/// What cargo-generate or a hook refused.
+pub fn silently(args: GenerateArgs) -> Result<PathBuf> {
     let leftovers = args.destination.as_deref().map(Leftovers::watch);
     let result = {
         let _hush = hush::hush()?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ci::commands::{
     bless, browser, chaos, check, demo, deny, fuzz, leaks, lock, mutate, new, schemathesis, stacks,
-    workbench,
+    upgrade_check, workbench,
 };
 use ci::generate;
 use clap::{Parser, Subcommand};
@@ -30,6 +30,7 @@ enum Command {
     Deny(deny::Args),
     Fuzz(fuzz::Args),
     Leaks(leaks::Args),
+    UpgradeCheck(upgrade_check::Args),
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
@@ -61,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Deny(args) => deny::run(args),
         Command::Fuzz(args) => fuzz::run(args),
         Command::Leaks(args) => leaks::run(args),
+        Command::UpgradeCheck(args) => upgrade_check::run(args),
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),

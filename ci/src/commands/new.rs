@@ -12,7 +12,7 @@ use parent::Parent;
 
 use crate::generate::{Leftovers, from_checkout};
 use crate::options::Options;
-use crate::root;
+use crate::{explain, grow, root};
 
 /// Generate a service from this checkout: the questions and flags of `cargo generate`, but an unknown `-d` is refused.
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,13 @@ pub struct Args {
     /// The repository to initialise: `git` or `none`.
     #[arg(long, default_value = "git")]
     vcs: Vcs,
+    /// Generate anew into a project that has gone on since, with its answers and those of `-d`: onto its branch `template`,
+    /// for `git merge template`.
+    #[arg(long, value_name = "PROJECT", conflicts_with_all = ["name", "init", "destination", "values_file"])]
+    into: Option<PathBuf>,
+    /// Explain every choice: what it adds, and what it needs. Generate nothing.
+    #[arg(long)]
+    list: bool,
     /// Do not join the Cargo workspace that the project lies in.
     #[arg(long)]
     no_workspace: bool,
@@ -53,9 +60,16 @@ pub struct Args {
 /// An answer that is not allowed, before anything is written. What cargo-generate itself refuses it prints; the exit
 /// code is then 1.
 pub fn run(args: Args) -> Result<ExitCode> {
+    if args.list {
+        print!("{}", explain::all()?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let options = Options::load()?;
     for (key, value) in answers(&args)? {
         options.validate(&key, &value)?;
+    }
+    if let Some(project) = &args.into {
+        return into(project, &args.define);
     }
     let destination = args
         .destination
@@ -133,6 +147,18 @@ fn folder_name(name: &str, force: bool) -> String {
     } else {
         heck::AsKebabCase(name).to_string()
     }
+}
+
+fn into(project: &Path, answers: &[String]) -> Result<ExitCode> {
+    let grown = grow::grow(project, root(), answers)?;
+    if grown.changed == 0 {
+        println!("the template makes nothing else than before");
+    } else {
+        let (changed, project) = (grown.changed, project.display());
+        println!("{changed} files differ from what the template made before. Bring them in:");
+        println!("  cd {project} && git merge {}", grow::BRANCH);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn arguments(args: Args) -> GenerateArgs {

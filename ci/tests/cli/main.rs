@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use ci::options::Options;
 use ci::specimens::{NAME, Specimen};
 use ci::stacks::Stack;
 use ci::{files, root};
@@ -241,6 +242,51 @@ fn questions_are_answered_in_a_terminal() {
         assert!(status.success(), "{screen}");
         expect("axum-none-reqwest+redis", &folder.path().join(NAME));
     }
+}
+
+#[test]
+fn a_generation_says_what_will_be_and_what_to_do_next() {
+    for program in programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = ["-d", "database=postgres", "-d", "extras=grpc"];
+        let output = program.run(folder.path(), &[&["-s", "-n", NAME], &answers[..]].concat());
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let files = files::read(&folder.path().join(NAME)).unwrap().len();
+        for text in [
+            "shop: axum, postgres, reqwest, grpc; around it containers, github",
+            "listens on 8080 (HTTP), 50051 (gRPC)",
+            &format!("{files} files; crates: shop, shop-telemetry, shop-proto"),
+            "cd shop",
+            "docker compose up --detach --wait postgres",
+        ] {
+            assert!(said.contains(text), "`{text}` is not in {said}");
+        }
+    }
+}
+
+#[test]
+fn every_choice_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Program::new().run(folder.path(), &["--list"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    for question in &Options::load().unwrap().questions {
+        assert!(
+            said.contains(&format!("{} - {}", question.name, question.prompt)),
+            "{said}"
+        );
+        for choice in &question.choices {
+            assert!(said.contains(&format!("\n  {}\n", choice.label)), "{said}");
+        }
+    }
+    // What it says is read off generated services.
+    for text in [
+        "tests/api/keyspace.rs\n      crates  redis\n      needs   Redis (REDIS_URL)",
+        "apalis-sqlite",
+    ] {
+        assert!(said.contains(text), "`{text}` is not in {said}");
+    }
+    assert!(entries(folder.path()).is_empty(), "nothing is generated");
 }
 
 /// Only our own command can: cargo-generate takes an unknown key for a variable of the template's.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use ci::options::Options;
 use ci::specimens::Specimen;
+use ci::stacks::FILES_ONLY;
 use serde_json::Value;
 
 use crate::{none, specimens, yaml};
@@ -197,7 +199,7 @@ fn the_dockerfile_knows_the_workspace() {
     }
 }
 
-/// [`ci::stacks::FILES_ONLY`] is true: what is compiled is the same with and without.
+/// [`FILES_ONLY`] is true: what is compiled is the same with and without.
 #[test]
 fn choices_that_only_add_files_change_no_program() {
     let default = ci::stacks::default().unwrap();
@@ -214,18 +216,24 @@ fn choices_that_only_add_files_change_no_program() {
             .collect::<Vec<_>>()
     };
     let same = |specimen: &&Specimen| {
-        let questions = ["framework", "database", "http_client"];
-        let alike = questions
+        let choices = Options::load()
+            .unwrap()
+            .questions
             .iter()
-            .all(|question| specimen.stack.one(question) == default.one(question));
-        alike
-            && !["redis", "jobs", "grpc"]
-                .iter()
-                .any(|extra| specimen.stack.has("extras", extra))
+            .flat_map(|question| {
+                let others = question.choices.iter().map(|choice| &choice.value);
+                others.map(|value| (&question.name, value))
+            });
+        let mut others = choices.filter(|(_, value)| !FILES_ONLY.contains(&&***value));
+        others.all(|(question, value)| {
+            specimen.stack.has(question, value) == default.has(question, value)
+        })
     };
     let mut programs = specimens().iter().filter(same).map(program);
     let first = programs.next().unwrap();
-    assert!(programs.all(|other| other == first));
+    let others: Vec<_> = programs.collect();
+    assert_eq!(others.len(), (1 << FILES_ONLY.len()) - 1);
+    assert!(others.iter().all(|other| *other == first));
 }
 
 #[test]
