@@ -25,10 +25,10 @@ pub struct Args {
 /// # Errors
 /// A service cannot be built or run, or does something else than its document says; the error says what.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let stacks = match args.stacks.is_empty() {
-        true => vec![stacks::default()?],
-        false => args.stacks,
-    };
+    let mut chosen = args.stacks;
+    if chosen.is_empty() {
+        chosen.push(stacks::default()?);
+    }
     let effort = Effort {
         examples: args.examples,
         seed: args.seed,
@@ -36,7 +36,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let progress = Progress::new();
     progress.step("installing Schemathesis");
     let program = schemathesis::install()?;
-    for stack in &stacks {
+    for stack in &chosen {
         ensure!(openapi::is_chosen(stack), "{stack} has no OpenAPI document");
         progress.step(format!("building {stack}"));
         let project = house::place(stack)?;

@@ -17,8 +17,8 @@ async fn document(response: &mut Response) {
 
 #[handler]
 async fn page(depot: &mut Depot, response: &mut Response) -> Result<(), AppError> {
-    let page = state(depot).openapi.page()?;
-    write(response, "text/html; charset=utf-8", page);
+    let html = state(depot).openapi.page()?;
+    write(response, "text/html; charset=utf-8", html);
     Ok(())
 }
 
