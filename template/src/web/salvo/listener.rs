@@ -122,7 +122,8 @@ mod tests {
         let served = tokio::spawn(server.try_serve(Router::new()));
         let mut silent = TcpStream::connect(address).await.expect("a connection");
         // Accepted once a later one was answered: there is one queue.
-        let answer = reqwest::get(format!("http://{address}")).await;
+        let request = reqwest::Client::new().get(format!("http://{address}"));
+        let answer = request.send().await;
         assert!(answer.is_ok(), "{answer:?}");
 
         stop.send(()).expect("the listener waits");
