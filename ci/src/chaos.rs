@@ -111,6 +111,8 @@ impl Rig {
             ("OTEL_BLRP_SCHEDULE_DELAY", "200"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
             ("SHUTDOWN_TIMEOUT", "2s"),
+            // The load is not about waiting for a connection.
+            ("DATABASE_MAX_CONNECTIONS", "40"),
         ];
         let fresh = self.fresh.as_ref().map(Fresh::environment);
         let mut env: BTreeMap<String, String> = fresh.unwrap_or_default();
