@@ -1,5 +1,7 @@
 //! Bad requests: none may be answered with a 5xx, tell of the service's insides, or give a secret back.
 
+mod targets;
+
 use super::plant::secret;
 use super::raw::request;
 
@@ -13,7 +15,7 @@ pub(super) fn probes() -> Vec<Probe> {
     let all = [
         bodies(),
         kinds(),
-        targets(),
+        targets::targets(),
         methods(),
         headers(),
         no_http(),
@@ -158,119 +160,6 @@ fn kinds() -> Vec<Probe> {
         ));
     }
     probes
-}
-
-fn targets() -> Vec<Probe> {
-    let mut targets: Vec<String> = [
-        "/users/one",
-        "/users/-1",
-        "/users/0",
-        "/users/9223372036854775807",
-        "/users/9223372036854775808",
-        "/users/1e3",
-        "/users/1.0",
-        "/users/%31%30x",
-        "/users/%00",
-        "/users/%ff",
-        "/users/%0d%0aFORGED",
-        "/users/1%0aFORGED",
-        "/users/%1b%5b2J",
-        "/users/'",
-        "/users/1'--",
-        "/users/1;DROP",
-        "/users/%D9%A1",
-        "/users/+1",
-        "/users/%201",
-        "/users/",
-        "/users//1",
-        "/users/1/",
-        "/users/1/x",
-        "/users/..%2f..%2fetc%2fpasswd",
-        "/users/{id}",
-        "/users/{{7*7}}",
-        "/USERS/1",
-        "/products?limit=0",
-        "/products?limit=101",
-        "/products?limit=256",
-        "/products?limit=-1",
-        "/products?limit=x",
-        "/products?limit=",
-        "/products?limit",
-        "/products?limit=1.5",
-        "/products?limit=NaN",
-        "/products?limit=%00",
-        "/products?limit=99999999999999999999",
-        "/products?limit=1&limit=2",
-        "/products?limit[]=1",
-        "/products?q=%00",
-        "/products?q=a%00b",
-        "/products?category=%00",
-        "/products?q=%ff",
-        "/products?q=%0aFORGED",
-        "/products?q=%1b%5b2J",
-        "/products?q=%",
-        "/products?q=%zz",
-        "/products?q='%20OR%201=1--",
-        "/products?q=%25%25%25",
-        "/products?%",
-        "/products?&&&",
-        "/products?=",
-        "/products?==&=",
-        "/products?q[]=1",
-        "/products?q=1&q=2",
-        "/products?q=${jndi:ldap://a}",
-        "/products/",
-        "/products/1",
-        "/external?url=http://127.0.0.1:1/",
-        "/external",
-        "/peer/products?limit=0",
-        "/peer/products?q=%00",
-        "/",
-        "//",
-        "///users/1",
-        "/.",
-        "/..",
-        "/../../etc/passwd",
-        "/%2e%2e/%2e%2e/etc/passwd",
-        "/.env",
-        "/.git/config",
-        "/Cargo.toml",
-        "/admin",
-        "/metrics",
-        "/debug/pprof",
-        "/%00",
-        "/%",
-        "/%zz",
-        "/%0aFORGED",
-        "/%1b%5b2J",
-        "/a?b?c",
-        "/a#b",
-        "/\u{e9}",
-        "*",
-        "users/1",
-        "http://",
-        "http://a.example",
-        "http://[::1/users/1",
-        "HTTP://A.EXAMPLE/users/one",
-        "/health?x=%00",
-        "/health/",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let userinfo = format!("http://user:{}@service.example/nowhere", secret("userinfo"));
-    targets.extend([
-        userinfo,
-        format!("/{}", "a".repeat(6_000)),
-        format!("/products?q={}", "a".repeat(6_000)),
-        format!("/products?{}", "a=b&".repeat(1_500)),
-        format!("/users/{}", "9".repeat(5_000)),
-        format!("/{}", "a/".repeat(3_000)),
-    ]);
-    let get = |target: &String| {
-        let name = format!("GET {}", target.chars().take(80).collect::<String>());
-        probe(name, request("GET", target, &[], b""))
-    };
-    targets.iter().map(get).collect()
 }
 
 fn methods() -> Vec<Probe> {

@@ -295,6 +295,24 @@ fn misformat(text: &[u8]) -> Option<String> {
     })
 }
 
+#[test]
+fn no_crate_of_a_service_may_be_unsafe() {
+    let mut complaints = Vec::new();
+    for Specimen { stack, files, .. } in everything() {
+        for (path, content) in files {
+            if path.file_name().is_some_and(|name| name == "Cargo.toml") {
+                let manifest: toml::Table =
+                    toml::from_str(&String::from_utf8_lossy(content)).unwrap();
+                let lint = manifest.get("lints").and_then(|lints| lints.get("rust"));
+                if lint.and_then(|rust| rust.get("unsafe_code")?.as_str()) != Some("forbid") {
+                    complaints.push(format!("{stack}: {}", path.display()));
+                }
+            }
+        }
+    }
+    none(complaints);
+}
+
 /// The certificate reproduces the service: `new --values-file` reads it.
 #[test]
 fn the_birth_certificate_holds_every_answer() {
