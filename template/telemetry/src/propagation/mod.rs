@@ -15,6 +15,7 @@ use opentelemetry::{
     Context,
     propagation::{TextMapCompositePropagator, TextMapPropagator},
 };
+use opentelemetry_http::Bytes;
 
 pub(crate) use inbound::{Caller, InboundContext};
 
@@ -36,10 +37,13 @@ pub(crate) fn of(names: &[&str]) -> TextMapCompositePropagator {
 /// What a response tells its caller: `traceresponse`, and `Server-Timing` for browsers, whose scripts can read no other
 /// header of a page load. <https://w3c.github.io/trace-context/#trace-context-http-response-headers-format>
 pub(crate) fn response_headers(context: &Context) -> [(&'static str, HeaderValue); 2] {
-    let value = trace_context::of(context).to_string();
-    let timing = format!("traceparent;desc=\"{value}\"");
-    let header =
-        |text: String| HeaderValue::try_from(text).expect("hexadecimal digits are a valid header");
+    const BEFORE: &str = "traceparent;desc=\"";
+    let timing = format!("{BEFORE}{}\"", trace_context::of(context));
+    let timing = Bytes::from(timing);
+    let value = timing.slice(BEFORE.len()..timing.len() - 1);
+    let header = |text: Bytes| {
+        HeaderValue::from_maybe_shared(text).expect("hexadecimal digits are a valid header")
+    };
     [
         ("traceresponse", header(value)),
         ("server-timing", header(timing)),
