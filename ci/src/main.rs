@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ci::commands::{bless, check, demo, lock, mutate, new, stacks, workbench};
+use ci::commands::{bench, bless, check, demo, lock, mutate, new, stacks, workbench};
 use ci::generate;
 use clap::{Parser, Subcommand};
 
@@ -24,6 +24,7 @@ enum Command {
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,5 +50,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }
