@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod bench;
 pub mod bless;
 pub mod browser;
 pub mod chaos;

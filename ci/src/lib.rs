@@ -1,5 +1,6 @@
 //! Generates, runs and judges the services that the template makes. `main.rs` and `tests/` are thin users of this library.
 
+pub mod bench;
 pub mod browser;
 pub mod chaos;
 pub mod check;

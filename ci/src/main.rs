@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use ci::commands::{
-    bless, browser, chaos, check, demo, deny, fuzz, leaks, lock, mutate, new, schemathesis, stacks,
-    upgrade_check, workbench,
+    bench, bless, browser, chaos, check, demo, deny, fuzz, leaks, lock, mutate, new, schemathesis,
+    stacks, upgrade_check, workbench,
 };
 use ci::generate;
 use clap::{Parser, Subcommand};
@@ -34,6 +34,7 @@ enum Command {
     Workbench(workbench::Args),
     Lock(lock::Args),
     Bless(bless::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -66,5 +67,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Workbench(args) => workbench::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Bless(args) => bless::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

@@ -18,6 +18,8 @@ use tokio::time::timeout;
 
 /// How long a service may take from its start to `listening`.
 const START_DEADLINE: Duration = Duration::from_secs(30);
+/// The same within another program, which may make it a hundred times slower.
+const WRAPPED_START_DEADLINE: Duration = Duration::from_secs(300);
 /// Lines of output quoted in an error.
 const TAIL: usize = 25;
 
@@ -76,12 +78,35 @@ impl Service {
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
         command.args(arguments);
-        Self::launch(command, env)
+        Self::launch(command, env, START_DEADLINE)
             .await
             .with_context(|| format!("starting {}", binary.display()))
     }
 
-    async fn launch(mut command: Command, env: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+    /// As [`Self::start`], by another program: `wrap` is that and its arguments, to which `binary` is one more.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_within(
+        wrap: &[String],
+        binary: &Path,
+        env: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let Some((program, arguments)) = wrap.split_first() else {
+            return Self::start(binary, env).await;
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).arg(binary);
+        Self::launch(command, env, WRAPPED_START_DEADLINE)
+            .await
+            .with_context(|| format!("starting {} by {program}", binary.display()))
+    }
+
+    async fn launch(
+        mut command: Command,
+        env: &BTreeMap<String, String>,
+        deadline: Duration,
+    ) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir().context("making a working directory")?;
         let begun = Instant::now();
         let mut child = command
@@ -118,9 +143,9 @@ impl Service {
                 }
             }
         };
-        let address = timeout(START_DEADLINE, listening)
+        let address = timeout(deadline, listening)
             .await
-            .unwrap_or_else(|_| Err(anyhow!("no `listening` line in {START_DEADLINE:?}")))
+            .unwrap_or_else(|_| Err(anyhow!("no `listening` line in {deadline:?}")))
             .with_context(|| {
                 format!(
                     "the service did not start; its output ends with\n{}",
@@ -136,6 +161,11 @@ impl Service {
             started_in,
             _directory: directory,
         })
+    }
+
+    /// The process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -321,7 +351,7 @@ mod tests {
         let env = env
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Service::launch(command, &env.collect()).await
+        Service::launch(command, &env.collect(), START_DEADLINE).await
     }
 
     const LISTENING: &str = r#"echo '{"message":"listening","address":"127.0.0.1:4321"}'"#;

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::global;
+use opentelemetry::{Context, global};
 use opentelemetry_sdk::trace::Tracer;
 use tokio::sync::oneshot;
-use tracing::Subscriber;
+use tracing::{Metadata, Subscriber, subscriber::Interest};
 use tracing_subscriber::{
     Layer, Registry,
-    filter::{FilterFn, LevelFilter, Targets},
+    filter::{FilterFn, LevelFilter, Targets, dynamic_filter_fn},
     fmt::writer::BoxMakeWriter,
     layer::SubscriberExt as _,
     registry::LookupSpan,
@@ -21,7 +21,7 @@ use tracing_subscriber::{
 
 use crate::{
     env::Env, exception, health, logs, marks::Rule, page::Page, pipeline::Pipeline, propagation,
-    rejected, resource, runtime, settings::Settings, variables,
+    rejected, resource, runtime, sampler, settings::Settings, variables,
 };
 
 /// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
@@ -147,7 +147,15 @@ fn span_bridge<S>(tracer: Tracer, targets: &Targets) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let verbose = targets.clone();
+    let (loudest, verbose) = (logs::loudest(targets), targets.clone());
+    let is_wanted = move |metadata: &Metadata<'_>| {
+        // Events are log records; the bridge would repeat each as a span event.
+        metadata.is_span()
+            && !logs::is_transport(metadata.target())
+            && (*metadata.level() <= LevelFilter::INFO
+                || verbose.would_enable(metadata.target(), metadata.level()))
+    };
+    let is_wanted_here = is_wanted.clone();
     tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
@@ -155,13 +163,20 @@ where
         .with_target(false)
         .with_level(false)
         .with_tracked_inactivity(false)
-        .with_filter(FilterFn::new(move |metadata| {
-            // Events are log records; the bridge would repeat each as a span event.
-            metadata.is_span()
-                && !logs::is_transport(metadata.target())
-                && (*metadata.level() <= LevelFilter::INFO
-                    || verbose.would_enable(metadata.target(), metadata.level()))
-        }))
+        .with_filter(
+            // The bridge gathers attributes before it asks the sampler.
+            dynamic_filter_fn(move |metadata, _| {
+                is_wanted_here(metadata) && Context::map_current(sampler::may_record_below)
+            })
+            .with_callsite_filter(move |metadata| {
+                if is_wanted(metadata) {
+                    Interest::sometimes()
+                } else {
+                    Interest::never()
+                }
+            })
+            .with_max_level_hint(loudest.max(LevelFilter::INFO)),
+        )
 }
 
 /// Events of `tracing` become log records: those that `RUST_LOG` enables, never those of the exporters' own transport
@@ -174,7 +189,7 @@ fn log_bridge<S>(
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let targets = targets.clone();
+    let (loudest, targets) = (logs::loudest(targets), targets.clone());
     let exceptions_as_logs = settings.exceptions.as_logs();
     opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new(provider).with_filter(
         FilterFn::new(move |metadata| {
@@ -182,7 +197,8 @@ where
                 && !logs::is_transport(metadata.target())
                 && (exceptions_as_logs || metadata.target() != exception::SPAN_EVENT_TARGET)
                 && targets.would_enable(metadata.target(), metadata.level())
-        }),
+        })
+        .with_max_level_hint(loudest),
     )
 }
 

@@ -70,6 +70,16 @@ fn wanted(wanted: &str, sdk: LevelFilter) -> Targets {
         })
 }
 
+/// The most that any target may say. Filters that tell it spare all that is beyond it the question: sqlx asks for each
+/// statement, and whoever logs by the `log` crate each time.
+pub(crate) fn loudest(targets: &Targets) -> LevelFilter {
+    let named = targets.iter().map(|(_, level)| level);
+    named
+        .chain(targets.default_level())
+        .max()
+        .unwrap_or(LevelFilter::OFF)
+}
+
 /// Whether `target` belongs to what carries telemetry itself. Its spans and logs are never exported: each export would
 /// cause the next.
 pub(crate) fn is_transport(target: &str) -> bool {
@@ -97,14 +107,17 @@ pub(crate) fn console_layer<S>(
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let targets = targets.clone();
+    let (loudest, targets) = (loudest(targets), targets.clone());
     tracing_subscriber::fmt::layer()
         .with_ansi(format == LogFormat::Pretty && std::io::stdout().is_terminal())
         .event_format(Line { format })
         .with_writer(console)
-        .with_filter(FilterFn::new(move |metadata| {
-            metadata.is_event() && targets.would_enable(metadata.target(), metadata.level())
-        }))
+        .with_filter(
+            FilterFn::new(move |metadata| {
+                metadata.is_event() && targets.would_enable(metadata.target(), metadata.level())
+            })
+            .with_max_level_hint(loudest),
+        )
 }
 
 struct Line {

@@ -1,5 +1,6 @@
 //! Which traces are recorded: <https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling>.
 
+use opentelemetry::{Context, trace::TraceContextExt as _};
 use opentelemetry_sdk::trace::Sampler;
 
 use crate::env::Env;
@@ -30,6 +31,14 @@ pub(crate) fn read(env: &mut Env) -> Sampler {
     } else {
         root
     }
+}
+
+/// Whether a span below `parent` can be recorded: none of these samplers records one below a span of this process that
+/// is not. Who knows it before spares itself the attributes.
+pub(crate) fn may_record_below(parent: &Context) -> bool {
+    let span = parent.span();
+    let span = span.span_context();
+    span.is_sampled() || span.is_remote() || !span.is_valid()
 }
 
 #[cfg(test)]
@@ -70,6 +79,20 @@ mod tests {
             }
         });
         (marks.collect(), env.warnings)
+    }
+
+    #[test]
+    fn below_a_span_of_this_process_that_is_not_recorded_nothing_is() {
+        let within = |flags, is_remote| {
+            let (trace, span) = (TraceId::from(1), SpanId::from(1));
+            let span = SpanContext::new(trace, span, flags, is_remote, TraceState::NONE);
+            may_record_below(&Context::new().with_remote_span_context(span))
+        };
+        assert!(may_record_below(&Context::new()));
+        assert!(within(TraceFlags::SAMPLED, false));
+        assert!(within(TraceFlags::SAMPLED, true));
+        assert!(within(TraceFlags::default(), true), "of another process");
+        assert!(!within(TraceFlags::default(), false));
     }
 
     #[test]

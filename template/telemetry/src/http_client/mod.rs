@@ -35,6 +35,7 @@ pub use adapter::*;
 
 use crate::{
     methods::{KnownMethods, OTHER},
+    sampler::may_record_below,
     trusted_hosts::{self, TrustedHosts},
 };
 
@@ -127,23 +128,10 @@ impl Instrumentation {
                 .map(|template| KeyValue::new(URL_TEMPLATE, template.0)),
         );
 
-        let mut of_span = Vec::with_capacity(attributes.len() + 3);
-        of_span.extend_from_slice(&attributes);
-        of_span.push(KeyValue::new(URL_FULL, url::redacted(request.url)));
-        if known.is_none() {
-            of_span.push(KeyValue::new(
-                HTTP_REQUEST_METHOD_ORIGINAL,
-                request.method.as_str().to_owned(),
-            ));
-        }
-        let ResendCount(resend_count) = request.resend_count;
-        if resend_count > 0 {
-            of_span.push(KeyValue::new(
-                HTTP_REQUEST_RESEND_COUNT,
-                i64::from(resend_count),
-            ));
-        }
-
+        let of_span = match Context::map_current(may_record_below) {
+            true => span_attributes(request, known.is_some(), &attributes),
+            false => Vec::new(),
+        };
         let name = known.unwrap_or(Cow::Borrowed("HTTP"));
         let name = match &request.template {
             Some(template) => format!("{name} {}", template.0).into(),
@@ -162,6 +150,32 @@ impl Instrumentation {
             trusted: self.trusted.contains(host),
         }
     }
+}
+
+/// The span's attributes: the metric's and those whose values have no bound.
+fn span_attributes(
+    request: &Outgoing<'_>,
+    method_is_known: bool,
+    metric_attributes: &[KeyValue],
+) -> Vec<KeyValue> {
+    // Room for what comes: the session, the outcome, where it was found.
+    let mut attributes = Vec::with_capacity(metric_attributes.len() + 8);
+    attributes.extend_from_slice(metric_attributes);
+    attributes.push(KeyValue::new(URL_FULL, url::redacted(request.url)));
+    if !method_is_known {
+        attributes.push(KeyValue::new(
+            HTTP_REQUEST_METHOD_ORIGINAL,
+            request.method.as_str().to_owned(),
+        ));
+    }
+    let ResendCount(resend_count) = request.resend_count;
+    if resend_count > 0 {
+        attributes.push(KeyValue::new(
+            HTTP_REQUEST_RESEND_COUNT,
+            i64::from(resend_count),
+        ));
+    }
+    attributes
 }
 
 /// One attempt in flight. It ends when it is dropped, hence once and always, and without an error if its caller gave it

@@ -1,6 +1,9 @@
 //! The server's two metrics: <https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#http-server>.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use opentelemetry::{
     KeyValue, global,
@@ -58,7 +61,10 @@ pub(super) fn attributes(request: &Request<'_>, method: Cow<'static, str>) -> Ve
         request.protocol_version,
     ));
     if let Some(route) = request.route {
-        attributes.push(KeyValue::new(attribute::HTTP_ROUTE, route.to_owned()));
+        attributes.push(KeyValue::new(
+            attribute::HTTP_ROUTE,
+            Arc::<str>::from(route),
+        ));
     }
     attributes
 }

@@ -8,7 +8,12 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, net::SocketAddr, sync::LazyLock, time::Instant};
+use std::{
+    borrow::Cow,
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 use http::HeaderValue;
 use opentelemetry::{
@@ -249,9 +254,9 @@ fn span_attributes(
     }
     if let Some(peer) = request.peer {
         // Forwarded and X-Forwarded-For are not believed: anyone can send them.
-        let address = peer.ip().to_string();
-        text(attribute::CLIENT_ADDRESS, &address);
-        text(attribute::NETWORK_PEER_ADDRESS, &address);
+        let address = Arc::<str>::from(peer.ip().to_string());
+        attributes.push(KeyValue::new(attribute::CLIENT_ADDRESS, address.clone()));
+        attributes.push(KeyValue::new(attribute::NETWORK_PEER_ADDRESS, address));
         attributes.push(KeyValue::new(
             attribute::NETWORK_PEER_PORT,
             i64::from(peer.port()),

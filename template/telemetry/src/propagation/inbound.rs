@@ -68,6 +68,9 @@ impl Caller {
 /// may fill it up. What the caller's baggage says of a session is not believed.
 fn with_session(context: &Context, headers: &dyn Extractor) -> Context {
     let session = headers.get(SESSION_HEADER).and_then(SessionId::parse);
+    if session.is_none() && context.baggage().is_empty() {
+        return context.clone();
+    }
     let mut baggage = Baggage::new();
     if let Some(session) = &session {
         baggage.insert(attribute::SESSION_ID, session.as_str().to_owned());

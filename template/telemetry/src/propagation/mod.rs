@@ -18,6 +18,7 @@ use opentelemetry::{
     propagation::{TextMapCompositePropagator, TextMapPropagator},
     trace::TraceContextExt as _,
 };
+use opentelemetry_http::Bytes;
 
 pub(crate) use inbound::{Caller, InboundContext};
 
@@ -39,14 +40,17 @@ pub(crate) fn of(names: &[&str]) -> TextMapCompositePropagator {
 /// What a response tells its caller of a span of ours: `traceresponse`, and `Server-Timing` for browsers, whose scripts can read no other
 /// header of a page load. <https://w3c.github.io/trace-context/#trace-context-http-response-headers-format>
 pub(crate) fn response_headers(context: &Context) -> Option<[(&'static str, HeaderValue); 2]> {
+    const BEFORE: &str = "traceparent;desc=\"";
     let span = context.span().span_context().clone();
     if !span.is_valid() || span.is_remote() {
         return None;
     }
-    let value = trace_context::of(context).to_string();
-    let timing = format!("traceparent;desc=\"{value}\"");
-    let header =
-        |text: String| HeaderValue::try_from(text).expect("hexadecimal digits are a valid header");
+    let timing = format!("{BEFORE}{}\"", trace_context::of(context));
+    let timing = Bytes::from(timing);
+    let value = timing.slice(BEFORE.len()..timing.len() - 1);
+    let header = |text: Bytes| {
+        HeaderValue::from_maybe_shared(text).expect("hexadecimal digits are a valid header")
+    };
     Some([
         ("traceresponse", header(value)),
         ("server-timing", header(timing)),

@@ -18,6 +18,7 @@ use super::{
     failure::Failure,
     statement::{Statement, Statements},
 };
+use crate::sampler::may_record_below;
 
 /// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/db/database-metrics/>.
 pub(super) const BOUNDARIES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
@@ -82,9 +83,12 @@ impl Operations {
     /// Starts an operation below the span of `parent`. All attributes are there from the start, for samplers.
     pub(super) fn start(&self, sql: &str, binds: bool, parent: &Context) -> Operation {
         let statement = self.statements.get(sql);
-        let mut attributes = Vec::with_capacity(statement.attributes.len() + 1);
-        attributes.extend_from_slice(&statement.attributes);
-        attributes.push(statement.text(binds));
+        let mut attributes = Vec::new();
+        if may_record_below(parent) {
+            attributes.reserve_exact(statement.attributes.len() + 2); // the session comes with the start
+            attributes.extend_from_slice(&statement.attributes);
+            attributes.push(statement.text(binds));
+        }
         let span = self
             .tracer
             .span_builder(statement.name.to_string())

@@ -1,0 +1,112 @@
+//! Requests without a pause, over connections that stay.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::Route;
+
+/// Some requests to one service.
+#[derive(Debug, Default)]
+pub(super) struct Slice {
+    /// How long each took, in order.
+    pub(super) times: Vec<Duration>,
+    pub(super) took: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    address: SocketAddr,
+    route: Route,
+    connections: usize,
+}
+
+impl Slice {
+    pub(super) fn of(address: SocketAddr, route: Route, connections: usize) -> Load {
+        Load {
+            address,
+            route,
+            connections,
+        }
+    }
+
+    pub(super) fn percentile(&self, share: f64) -> Duration {
+        let last = self.times.len().saturating_sub(1);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a slice has far fewer requests than 2^52"
+        )]
+        let index = (last as f64 * share).round() as usize;
+        self.times.get(index).copied().unwrap_or_default()
+    }
+}
+
+impl Load {
+    /// As many as can be sent in this time.
+    pub(super) async fn during(self, time: Duration) -> Result<Slice> {
+        let end = Instant::now() + time;
+        self.while_true(move || Instant::now() < end).await
+    }
+
+    /// So many.
+    pub(super) async fn times(self, count: usize) -> Result<Slice> {
+        let begun = AtomicUsize::new(0);
+        self.while_true(move || begun.fetch_add(1, Ordering::Relaxed) < count)
+            .await
+    }
+
+    async fn while_true(self, more: impl Fn() -> bool + Send + Sync + 'static) -> Result<Slice> {
+        let (more, begun) = (Arc::new(more), Instant::now());
+        let mut clients = JoinSet::new();
+        for _ in 0..self.connections {
+            clients.spawn(self.client(more.clone()));
+        }
+        let mut slice = Slice::default();
+        while let Some(times) = clients.join_next().await {
+            slice.times.extend(times??);
+        }
+        slice.took = begun.elapsed();
+        slice.times.sort_unstable();
+        Ok(slice)
+    }
+
+    async fn client(self, more: Arc<impl Fn() -> bool>) -> Result<Vec<Duration>> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let (method, target) = self.route.request();
+        let mut times = Vec::new();
+        while more() {
+            let begun = Instant::now();
+            let request = hyper::Request::builder()
+                .method(method)
+                .uri(target)
+                .header("host", self.address.to_string())
+                .header("user-agent", "bench")
+                .body(Empty::<Bytes>::new())?;
+            sender.ready().await?;
+            let answer = sender.send_request(request).await;
+            let answer = answer.with_context(|| format!("{method} {target}"))?;
+            ensure!(
+                answer.status().is_success(),
+                "{method} {target}: {}",
+                answer.status()
+            );
+            answer.into_body().collect().await?;
+            times.push(begun.elapsed());
+        }
+        Ok(times)
+    }
+}
