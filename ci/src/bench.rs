@@ -211,7 +211,7 @@ async fn slices(
         for turn in 0..=plan.slices {
             progress.step(format!("{route}: turn {turn} of {}", plan.slices));
             for (variant, running) in &running {
-                let pid = running.service.id().context("it has ended")?;
+                let pid = running.service.id()?;
                 let before = usage::cpu(pid)?;
                 let slice = Slice::of(running.service.address(), route, plan.connections);
                 let slice = slice.during(SLICE).await?;

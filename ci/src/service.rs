@@ -163,11 +163,6 @@ impl Service {
         })
     }
 
-    /// The process, while it runs.
-    pub fn id(&self) -> Option<u32> {
-        self.child.id()
-    }
-
     pub fn address(&self) -> SocketAddr {
         self.address
     }
