@@ -242,6 +242,6 @@ impl Visit<'_> {
 
 /// That the trace which is shown has this name and status.
 fn shows(name: &str, status: &str) -> String {
-    let heading = format!("document.querySelector('#detail h2')?.innerText ?? ''");
+    let heading = "document.querySelector('#detail h2')?.innerText ?? ''";
     format!("[{name:?}, {status:?}].every((text) => ({heading}).includes(text))")
 }

@@ -4,12 +4,12 @@ use ci::receiver::Receiver;
 use ci::upstream::{Mode, Upstream};
 use tokio::process::Command;
 
-use super::{binary, tls::House};
+use super::{Spans, binary, tls::House};
 
 /// What the doctor says, and whether all is well.
 async fn ask(env: &[(&str, &str)]) -> (String, bool) {
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(binary())
+    let output = Command::new(binary(Spans::ByOtlp))
         .args(["telemetry", "doctor"])
         .current_dir(folder.path())
         .env_clear()
