@@ -41,7 +41,8 @@ pub(crate) fn targets(sdk: LevelFilter) -> Targets {
 
 fn wanted(wanted: &str, sdk: LevelFilter) -> Targets {
     // Libraries whose own logs stay silent unless `RUST_LOG` names them. The job library returns as errors what it logs.
-    // ureq logs whole URLs and the bytes of answers, which may hold secrets. Of a slow statement the span tells, and without the literals that sqlx's warning quotes.
+    // Of a slow statement the span tells, and without the literals that sqlx's warning quotes. ureq logs whole URLs and
+    // the bytes of answers, which may hold secrets.
     let silent = [
         ("opentelemetry", sdk),
         ("apalis_core", LevelFilter::OFF),
@@ -261,7 +262,7 @@ impl LogProcessor for EventNames {
 
 #[cfg(test)]
 mod tests {
-    use super::is_transport;
+    use super::*;
 
     #[test]
     fn what_spans_tell_is_logged_only_if_it_is_asked_for() {
