@@ -15,7 +15,10 @@ use crate::options::{Kind, Options, Question};
 /// Choices that change no program: a tidy test holds that true.
 pub const FILES_ONLY: [&str; 4] = ["containers", "kubernetes", "dashboards", "github"];
 
-/// Every combination of choices.
+/// Choices that stand alone: what they add meets no other choice.
+const ALONE: [&str; 3] = ["fast-export", "openapi", "trace-page"];
+
+/// Every combination of choices that meet one another; those of [`ALONE`] take turns.
 ///
 /// # Errors
 /// `cargo-generate.toml` is not understood.
@@ -104,10 +107,23 @@ pub(super) fn all_of(options: &'static Options) -> Vec<Stack> {
     let factors = factors(options);
     let mut rows = vec![vec![]];
     for factor in &factors {
+        let levels = if factor.is_alone() {
+            1
+        } else {
+            factor.levels.len()
+        };
         rows = rows
             .iter()
-            .flat_map(|row| (0..factor.levels.len()).map(|level| [&row[..], &[level]].concat()))
+            .flat_map(|row| (0..levels).map(|level| [&row[..], &[level]].concat()))
             .collect();
+    }
+    let alone = (0..factors.len()).filter(|factor| factors[*factor].is_alone());
+    // Their number of turns is odd, so that these fall differently on the choices that meet.
+    let turns = (1 << alone.clone().count()) - 1;
+    for (index, row) in rows.iter_mut().enumerate() {
+        for (bit, factor) in alone.clone().enumerate() {
+            row[factor] = index % turns.max(1) >> bit & 1;
+        }
     }
     rows.iter()
         .map(|row| stack(options, &factors, row))
@@ -218,6 +234,15 @@ struct Factor<'a> {
     question: usize,
     /// What each level adds to the answers of the question.
     levels: Vec<Option<&'a str>>,
+}
+
+impl Factor<'_> {
+    fn is_alone(&self) -> bool {
+        self.levels
+            .iter()
+            .flatten()
+            .any(|value| ALONE.contains(value))
+    }
 }
 
 fn factors(options: &Options) -> Vec<Factor<'_>> {
