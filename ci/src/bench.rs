@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::service::Service;
 use crate::upstream::Upstream;
 use build::Binaries;
-use load::Slice;
+use load::Load;
 use report::Measured;
 use sink::Sink;
 
@@ -213,8 +213,8 @@ async fn slices(
             for (variant, running) in &running {
                 let pid = running.service.id()?;
                 let before = usage::cpu(pid)?;
-                let slice = Slice::of(running.service.address(), route, plan.connections);
-                let slice = slice.during(SLICE).await?;
+                let load = Load::on(running.service.address(), route, plan.connections);
+                let slice = load.during(SLICE).await?;
                 let cpu = usage::cpu(pid)?.saturating_sub(before);
                 let result = results
                     .iter_mut()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::build::Binaries;
-use super::load::Slice;
+use super::load::Load;
 use super::{Plan, Route, Running, Variant};
 
 /// It is slow there, and more would only wait.
@@ -51,7 +51,7 @@ async fn run(
         format!("--callgrind-out-file={}", out.display()),
     ];
     let running = Running::start(variant, binary, &wrap).await?;
-    Slice::of(running.service.address(), route, CONNECTIONS)
+    Load::on(running.service.address(), route, CONNECTIONS)
         .times(requests)
         .await?;
     running.stop().await?;

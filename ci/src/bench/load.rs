@@ -31,28 +31,22 @@ pub(super) struct Load {
 }
 
 impl Slice {
-    pub(super) fn of(address: SocketAddr, route: Route, connections: usize) -> Load {
-        Load {
-            address,
-            route,
-            connections,
-        }
-    }
-
     pub(super) fn percentile(&self, share: f64) -> Duration {
         let last = self.times.len().saturating_sub(1);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a slice has far fewer requests than 2^52"
-        )]
         let index = (last as f64 * share).round() as usize;
         self.times.get(index).copied().unwrap_or_default()
     }
 }
 
 impl Load {
+    pub(super) fn on(address: SocketAddr, route: Route, connections: usize) -> Self {
+        Self {
+            address,
+            route,
+            connections,
+        }
+    }
+
     /// As many as can be sent in this time.
     pub(super) async fn during(self, time: Duration) -> Result<Slice> {
         let end = Instant::now() + time;

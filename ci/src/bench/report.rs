@@ -47,7 +47,6 @@ impl Measured {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "for people")]
     pub(super) fn add(&mut self, counts: bool, slice: &Slice, cpu: Duration, memory: u64) {
         if let (Variant::Service | Variant::ServiceFast, Some(spans)) =
             (self.variant, &mut self.spans_ended)
@@ -84,7 +83,6 @@ pub fn markdown(results: &[Measured]) -> String {
         for result in &of_route {
             let count = result.instructions.map(|count| count.to_string());
             let times = match (result.instructions, first.instructions) {
-                #[expect(clippy::cast_precision_loss, reason = "for people")]
                 (Some(own), Some(first)) => format!("{:.2}", own as f64 / first as f64),
                 _ => String::new(),
             };
@@ -122,12 +120,6 @@ fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an index of a few values"
-)]
 fn quantile(values: &[f64], share: f64) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
