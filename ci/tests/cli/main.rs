@@ -254,7 +254,7 @@ fn a_generation_says_what_will_be_and_what_to_do_next() {
         let said = String::from_utf8_lossy(&said);
         let files = files::read(&folder.path().join(NAME)).unwrap().len();
         for text in [
-            "shop: axum, postgres, reqwest, grpc; around it containers, github",
+            "shop: axum, postgres, reqwest, grpc; around it openapi, trace-page, containers, github",
             "listens on 8080 (HTTP), 50051 (gRPC)",
             &format!("{files} files; crates: shop, shop-telemetry, shop-proto"),
             "cd shop",

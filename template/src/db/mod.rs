@@ -168,6 +168,8 @@ fn failure(error: &sqlx::Error) -> Failure {
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
+        // Whoever hangs up during the first words of a connection has said what the protocol does not know.
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::Io(_) => ("database_unavailable", "the database is not available"),
         sqlx::Error::Database(error) if backend::is_timeout(&**error) => {
             ("database_timeout", "the database took too long")

@@ -1,4 +1,4 @@
-//! How much of a batch the collector rejected, where it took the rest: the exporters tell nobody but their log.
+//! How much of a batch the collector rejected, where it took the rest: `opentelemetry-otlp` tells nobody but its log.
 //! <https://opentelemetry.io/docs/specs/otlp/#partial-success>
 
 use std::{cell::Cell, fmt};
@@ -22,6 +22,12 @@ pub(crate) fn take() -> Option<(u64, String)> {
     REJECTED.take()
 }
 
+/// Notes on the thread of an export what its answer says.
+pub(crate) fn note(count: i64, reason: &str) {
+    let count = u64::try_from(count).unwrap_or_default();
+    REJECTED.set(Some((count, reason.chars().take(REASON).collect())));
+}
+
 /// Hears what the exporters say of it, whatever else is logged.
 pub(crate) fn layer<S>() -> impl Layer<S>
 where
@@ -40,25 +46,25 @@ impl<S: Subscriber> Layer<S> for Listener {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut heard = Heard::default();
         event.record(&mut heard);
-        REJECTED.set(Some((heard.count, heard.reason)));
+        note(heard.count, &heard.reason);
     }
 }
 
 #[derive(Default)]
 struct Heard {
-    count: u64,
+    count: i64,
     reason: String,
 }
 
 impl Visit for Heard {
     fn record_i64(&mut self, field: &Field, value: i64) {
         if field.name().starts_with("rejected_") {
-            self.count = u64::try_from(value).unwrap_or_default();
+            self.count = value;
         }
     }
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "error_message" {
-            self.reason = value.chars().take(REASON).collect();
+            self.reason = value.to_owned();
         }
     }
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}

@@ -49,7 +49,7 @@ impl<E> Watched<E> {
         rejected::take(); // of another signal's, if it was never asked for
         let (result, failure) = match self.limited(export).await {
             Some(result) => {
-                let failure = result.as_ref().err().map(Failure::of);
+                let failure = result.as_ref().err().and_then(Failure::of);
                 (result, failure)
             }
             // The panic hook has said where. The processor's thread goes on, and so does the next export.
@@ -60,9 +60,10 @@ impl<E> Watched<E> {
         };
         let (rejected, reason) = rejected::take().unwrap_or_default();
         if let Some(account) = account {
-            match failure {
-                Some(failure) => account.failed(failure, items),
-                None => {
+            match (failure, &result) {
+                (Some(failure), _) => account.failed(failure, items),
+                (None, Err(_)) => {}
+                (None, Ok(())) => {
                     let rejected = rejected.min(items);
                     account.failed(Failure::Rejected, rejected);
                     account.exported(items - rejected);

@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use actix_web::{HttpServer, dev::Server, web::Data};
+use actix_web::{
+    Error, HttpServer,
+    dev::{Server, ServiceRequest, ServiceResponse},
+    middleware::{Next, from_fn},
+    web::Data,
+};
 use anyhow::Context as _;
 use tokio::{runtime::Handle, sync::mpsc, time};
 
@@ -28,7 +33,7 @@ pub async fn serve(
     stop: &Stop,
     listening: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
-    // Each worker's app holds a sender, and with the last of them all requests are gone.
+    // Each worker holds a sender and so does each request: with the last of them all are gone, and on record.
     let (alive, mut gone) = mpsc::channel::<()>(1);
     let (server, address) = bind(config.server.clone(), Data::new(state), alive)?;
     listening(address);
@@ -69,7 +74,10 @@ fn bind(
     let server = HttpServer::new(move || {
         layers::around(routes, &settings, gate.clone(), runtime.clone())
             .app_data(state.clone())
-            .app_data(alive.clone())
+            .wrap(from_fn({
+                let alive = alive.clone();
+                move |request, next| hold(alive.clone(), request, next)
+            }))
     });
     let server = server
         .disable_signals()
@@ -83,4 +91,15 @@ fn bind(
         .with_context(|| format!("cannot listen on {address} (HOST and PORT)"))?;
     let address = server.addrs()[0];
     Ok((server.run(), address))
+}
+
+/// Lets `alive` go after all else that belongs to the request, its span included.
+async fn hold<B>(
+    alive: mpsc::Sender<()>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let response = next.call(request).await;
+    drop(alive);
+    response
 }

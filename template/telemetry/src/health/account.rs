@@ -32,10 +32,12 @@ impl Failure {
         }
     }
 
-    pub(crate) fn of(error: &OTelSdkError) -> Self {
+    /// `None` where the end of telemetry came first: what is unsent then is counted as that.
+    pub(crate) fn of(error: &OTelSdkError) -> Option<Self> {
         match error {
-            OTelSdkError::Timeout(_) => Self::Timeout,
-            _ => Self::Other,
+            OTelSdkError::AlreadyShutdown => None,
+            OTelSdkError::Timeout(_) => Some(Self::Timeout),
+            _ => Some(Self::Other),
         }
     }
 }

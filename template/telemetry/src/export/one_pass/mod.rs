@@ -23,7 +23,7 @@ use opentelemetry_sdk::{
 use tokio::{runtime, task::JoinSet};
 
 use self::{grpc::Grpc, http::Http, retry::Failure, spans::Batches};
-use crate::{env::Env, settings::Protocol, transport::Connection};
+use crate::{env::Env, rejected, settings::Protocol, transport::Connection};
 
 /// # Errors
 /// A variable names an endpoint that is none.
@@ -60,13 +60,11 @@ enum Way {
 }
 
 impl Way {
-    async fn send(&self, spans: Bytes) -> Result<(), Failure> {
-        let answer = match self {
-            Self::Grpc(grpc) => grpc.send(spans).await?,
-            Self::Http(http) => http.send(spans).await?,
-        };
-        warn_of_rejected(&answer);
-        Ok(())
+    async fn send(&self, spans: Bytes) -> Result<ExportTraceServiceResponse, Failure> {
+        match self {
+            Self::Grpc(grpc) => grpc.send(spans).await,
+            Self::Http(http) => http.send(spans).await,
+        }
     }
 }
 
@@ -81,28 +79,19 @@ impl SpanExporter for OnePass {
         let send = async move { retry::until(timeout, || way.send(spans.clone())).await };
         sending.spawn_on(send, &self.runtime);
         match sending.join_next().await {
-            Some(Ok(sent)) => sent.map_err(|failure| OTelSdkError::InternalFailure(failure.why)),
+            Some(Ok(Ok(answer))) => {
+                if let Some(partial) = answer.partial_success {
+                    rejected::note(partial.rejected_spans, &partial.error_message);
+                }
+                Ok(())
+            }
+            Some(Ok(Err(failure))) => Err(OTelSdkError::InternalFailure(failure.why)),
             _ => Err(OTelSdkError::AlreadyShutdown), // the runtime has ended
         }
     }
 
     fn set_resource(&mut self, resource: &Resource) {
         self.batches = Batches::of(resource);
-    }
-}
-
-/// <https://opentelemetry.io/docs/specs/otlp/#partial-success>: said, and not sent again.
-fn warn_of_rejected(answer: &ExportTraceServiceResponse) {
-    if let Some(partial) = &answer.partial_success
-        && (partial.rejected_spans > 0 || !partial.error_message.is_empty())
-    {
-        // Among what the SDK says, so as loud as `OTEL_LOG_LEVEL` has it.
-        tracing::warn!(
-            target: "opentelemetry",
-            rejected = partial.rejected_spans,
-            "the collector rejected spans: {}",
-            partial.error_message,
-        );
     }
 }
 

@@ -26,16 +26,20 @@ pub(super) enum Again {
 }
 
 /// Makes attempts until one succeeds, there is no sense in another, or `limit` would have passed by then.
-pub(super) async fn until<F>(limit: Duration, mut attempt: impl FnMut() -> F) -> Result<(), Failure>
+pub(super) async fn until<T, F>(
+    limit: Duration,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, Failure>
 where
-    F: Future<Output = Result<(), Failure>>,
+    F: Future<Output = Result<T, Failure>>,
 {
     let end = Instant::now() + limit;
     let mut pause = FIRST_PAUSE;
     let mut left = RETRIES;
     loop {
-        let Err(failure) = attempt().await else {
-            return Ok(());
+        let failure = match attempt().await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
         };
         match failure.again {
             Again::Never => return Err(failure),
