@@ -10,7 +10,8 @@ fn every_record_is_in_one_of_the_counts() {
     assert_eq!(admitted, 3);
     spans.taken(2);
     spans.exported(1);
-    spans.failed(Failure::of(&OTelSdkError::Timeout(QUIET)), 1);
+    let failure = Failure::of(&OTelSdkError::Timeout(QUIET));
+    spans.failed(failure.expect("lost"), 1);
     assert_eq!(
         (spans.processed(), spans.refused(), spans.lost()),
         (2, 2, 3)

@@ -158,7 +158,7 @@ proptest! {
 /// How often an export is attempted that fails so.
 async fn attempts(limit: Duration, again: Again) -> u32 {
     let attempts = AtomicU32::new(0);
-    let sent = retry::until(limit, || {
+    let sent = retry::until::<(), _>(limit, || {
         attempts.fetch_add(1, Ordering::SeqCst);
         let why = String::new();
         async move { Err(Failure { why, again }) }
