@@ -174,6 +174,8 @@ async fn a_service_that_records_no_spans_lets_its_callers_traces_pass() {
         let service = start(&[
             switch,
             ("OTEL_LOGS_EXPORTER", "none"),
+            // It would be where spans go.
+            ("TELEMETRY_PAGE_PORT", "none"),
             ("UPSTREAM_URL", &url),
             ("TELEMETRY_TRUSTED_HOSTS", "127.0.0.1"),
         ])
@@ -326,7 +328,7 @@ async fn what_keeps_it_from_starting_is_said_in_a_sentence() {
         (("PORT", "99999"), "99999 is not in 0..=65535"),
         (
             ("DATABASE_URL", "sqlite:/no/such/folder/shop.db"),
-            "the database at DATABASE_URL cannot be reached",
+            "the database at DATABASE_URL cannot be used",
         ),
         (
             ("DATABASE_URL", "postgres://u:hunter2@h/d"),

@@ -35,7 +35,7 @@ pub(super) async fn until_there(options: &Options, patience: Duration) -> sqlx::
             return Err(error);
         }
         if !waits {
-            tracing::warn!(%error, "the database is not there yet; waiting for it {patience:?} at most");
+            tracing::warn!(exception.message = %error, "the database is not there yet; waiting for it {patience:?} at most");
             waits = true;
         }
         sleep(pause).await;
@@ -45,7 +45,7 @@ pub(super) async fn until_there(options: &Options, patience: Duration) -> sqlx::
 
 fn is_passing(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) => true,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
         sqlx::Error::Database(error) => backend::is_away(&**error),
         _ => false,
     }
