@@ -29,7 +29,10 @@ fn merge(project: &Path) {
 #[test]
 fn an_integration_is_added_later() {
     let (_folder, project) = gone_on();
-    let answers = ["extras=redis,grpc".to_owned(), "ops=openapi,trace-page,github".to_owned()];
+    let answers = [
+        "extras=redis,grpc".to_owned(),
+        "ops=openapi,trace-page,github".to_owned(),
+    ];
     assert!(grow(&project, root(), &answers).unwrap().changed > 20);
     merge(&project);
 

@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 use ci::contract::directory;
 use ci::scenario::{Parts, steps};
 
-use super::registry::{Own, Upstream};
+use super::registry::Own;
+use super::upstream::Upstream;
 
 /// Everything that services with some set of parts emit.
 #[derive(Debug, Default)]

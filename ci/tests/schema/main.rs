@@ -4,6 +4,7 @@
 mod emitted;
 mod logged;
 mod registry;
+mod upstream;
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -15,7 +16,8 @@ use ci::specimens::Specimen;
 use ci::stacks::Stack;
 
 use emitted::Emitted;
-use registry::{Own, Upstream};
+use registry::Own;
+use upstream::Upstream;
 
 /// What the scenario does not bring about, with the reason.
 const NOT_IN_THE_SCENARIO: [(&str, &str); 1] = [(
@@ -83,7 +85,7 @@ fn every_definition_is_emitted() {
 #[test]
 fn the_judge_knows_the_same_definitions() {
     let judge = Registry::load().unwrap();
-    let ours = registry::own_of_the_judge().unwrap();
+    let ours = upstream::own_of_the_judge().unwrap();
     let mut defined = BTreeSet::new();
     for (stack, own) in registries() {
         for (name, attribute) in &own.attributes {

@@ -129,7 +129,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 ) => {}
             Err(error) => {
                 // Too many open files, say: as connections end, others can be accepted.
-                tracing::warn!(%error, "connections cannot be accepted");
+                tracing::warn!(exception.message = %error, "connections cannot be accepted");
                 sleep(Duration::from_secs(1)).await;
             }
         }
