@@ -119,10 +119,10 @@ pub(super) fn all_of(options: &'static Options) -> Vec<Stack> {
     }
     let alone = (0..factors.len()).filter(|factor| factors[*factor].is_alone());
     // Their number of turns is odd, so that these fall differently on the choices that meet.
-    let turns = (1 << alone.clone().count()) - 1;
+    let turns = (1_usize << alone.clone().count()) - 1;
     for (index, row) in rows.iter_mut().enumerate() {
         for (bit, factor) in alone.clone().enumerate() {
-            row[factor] = index % turns.max(1) >> bit & 1;
+            row[factor] = ((index % turns.max(1)) >> bit) & 1;
         }
     }
     rows.iter()
