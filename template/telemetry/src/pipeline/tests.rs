@@ -16,7 +16,7 @@ fn built(endpoint: String) -> Pipeline {
         Env::new(move |name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
     let settings = Settings::read(&mut env);
     let resource = Resource::builder_empty().build();
-    Pipeline::build(&settings, &resource, &Page::default(), &mut env).expect("threads")
+    Pipeline::build(&settings, &resource, &Page::closed(), &mut env).expect("threads")
 }
 
 fn record(pipeline: &Pipeline) {
