@@ -111,8 +111,10 @@ impl Rig {
             ("OTEL_BLRP_SCHEDULE_DELAY", "200"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
             ("SHUTDOWN_TIMEOUT", "2s"),
-            // The load is not about waiting for a connection.
+            // The load is not about waiting for a connection, nor about opening many at once: a build for debugging takes
+            // long for the passwords.
             ("DATABASE_MAX_CONNECTIONS", "40"),
+            ("DATABASE_TIMEOUT", "15s"),
         ];
         let fresh = self.fresh.as_ref().map(Fresh::environment);
         let mut env: BTreeMap<String, String> = fresh.unwrap_or_default();

@@ -23,8 +23,9 @@ pub(super) async fn cut_off(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Re
     let server = host.to_socket_addrs()?.next().context("no such host")?;
     let mut wire = Proxy::start(server).await?;
     let url = format!("{before}@{}/{path}", wire.address());
-    let service = started(rig, receiver, &[(VARIABLE, &url)]).await?;
-    row.count(&asked(&service, rig.load()).await?);
+    let settings = [(VARIABLE, &*url), ("DATABASE_TIMEOUT", "3s")];
+    let service = started(rig, receiver, &settings).await?;
+    row.count(&asked(&service, FEW).await?);
     let ready = readiness(&service, 200).await;
     row.promise(ready.is_ok(), || "it is not ready to begin with".into());
 
