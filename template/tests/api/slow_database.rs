@@ -42,7 +42,7 @@ async fn a_statement_that_takes_too_long_is_given_up() {
 async fn a_pool_that_runs_dry_holds_no_request_for_long() {
     let app = App::start_with(&[
         "--database-max-connections=1",
-        "--database-timeout=300ms",
+        "--database-timeout=3s",
         "--database-statement-timeout=1m",
     ])
     .await;
