@@ -43,6 +43,25 @@ async fn the_upstream_is_called_inside_the_trace() {
 }
 
 #[tokio::test]
+async fn a_client_cannot_choose_who_is_called() {
+    let chosen = upstream(ResponseTemplate::new(200)).await;
+    let (configured, trace) = (upstream(ResponseTemplate::new(200)).await, Trace::new());
+    let app = app_with(&configured.uri()).await;
+    let (url, host) = (chosen.uri(), chosen.address().to_string());
+    let path = format!("/external?url={url}&upstream={url}");
+    let request = app.request(&trace, Method::POST, &path);
+    let request = request.header("host", &host).header("forwarded", &host);
+    let request = request.header("x-forwarded-host", &host);
+
+    let reply = Reply::to(request.json(&serde_json::json!({ "url": url }))).await;
+
+    assert_eq!(reply.status, 200);
+    let calls = async |server: &MockServer| server.received_requests().await.map(|all| all.len());
+    assert_eq!(calls(&configured).await, Some(1));
+    assert_eq!(calls(&chosen).await, Some(0));
+}
+
+#[tokio::test]
 async fn an_upstream_that_fails_is_recorded_once() {
     let upstream = upstream(ResponseTemplate::new(404)).await;
     let (app, trace) = (app_with(&upstream.uri()).await, Trace::new());
