@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::stacks::Set;
 use crate::chaos::{FAULTS, Protocol, Rig, Row, STORIES};
 use crate::progress::Progress;
-use crate::stacks::{self, Stack};
+use crate::stacks::Stack;
 use crate::table;
 
 /// Put services under load while their collector, their clients or their database fail: requests go on, memory is
@@ -35,11 +35,7 @@ pub struct Args {
 /// `cargo-generate.toml` is not understood, a name is unknown, or a stack does not build. A broken promise is no error: it is
 /// reported, and the exit code is 1.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let stacks = match args.set.stacks()? {
-        Some(stacks) => stacks,
-        None if args.stacks.is_empty() => vec![stacks::default()?],
-        None => args.stacks.clone(),
-    };
+    let stacks = args.set.or(args.stacks.clone())?;
     for name in &args.only {
         let mut names = FAULTS.iter().map(|fault| fault.name);
         let mut others = STORIES.iter().map(|story| story.name);

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::stacks::Set;
 use crate::check::{Event, Outcome, Step, check};
 use crate::progress::Progress;
-use crate::stacks::{self, Stack};
+use crate::stacks::Stack;
 use crate::{table, together};
 
 /// Generate stacks, then format check, clippy, their own tests, and a run against the contract.
@@ -34,11 +34,7 @@ pub struct Args {
 /// # Errors
 /// `cargo-generate.toml` is not understood. A stack that fails is no error: it is reported, and the exit code is 1.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let mut stacks = match args.set.stacks()? {
-        Some(stacks) => stacks,
-        None if args.stacks.is_empty() => vec![stacks::default()?],
-        None => args.stacks,
-    };
+    let mut stacks = args.set.or(args.stacks)?;
     if args.together {
         return together(&stacks);
     }

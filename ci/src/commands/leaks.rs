@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::stacks::Set;
 use crate::progress::Progress;
-use crate::stacks::{self, Stack};
+use crate::stacks::Stack;
 use crate::{house, leaks};
 
 /// Plant secrets in services and look for them in all that comes out; send bad requests, and a flood of made-up names.
@@ -22,11 +22,7 @@ pub struct Args {
 /// # Errors
 /// A service cannot be generated, built or run. A leak is no error: it is reported, and the exit code is 1.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let stacks = match args.set.stacks()? {
-        Some(stacks) => stacks,
-        None if args.stacks.is_empty() => vec![stacks::default()?],
-        None => args.stacks,
-    };
+    let stacks = args.set.or(args.stacks)?;
     let progress = Progress::new();
     let mut passed = true;
     for stack in &stacks {

@@ -44,6 +44,18 @@ impl Set {
             _ => None,
         })
     }
+
+    /// The chosen set, else the stacks that are `named`, else the default stack.
+    ///
+    /// # Errors
+    /// `cargo-generate.toml` is not understood.
+    pub fn or(self, named: Vec<Stack>) -> Result<Vec<Stack>> {
+        Ok(match self.stacks()? {
+            Some(stacks) => stacks,
+            None if named.is_empty() => vec![stacks::default()?],
+            None => named,
+        })
+    }
 }
 
 /// # Errors
