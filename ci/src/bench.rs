@@ -2,8 +2,10 @@
 //! hits all of them alike; the instructions of a request are counted one variant after the other.
 
 mod build;
+pub mod costs;
 mod count;
 mod load;
+pub mod micro;
 pub mod report;
 mod sink;
 mod usage;

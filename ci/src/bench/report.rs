@@ -116,7 +116,7 @@ fn ratio(own: &[f64], first: &[f64]) -> String {
     format!("{:.2} ({low:.2}–{high:.2})", median(&ratios))
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 

@@ -1,5 +1,8 @@
 //! `cargo run --release -- bench`: what telemetry costs, beside a twin without any.
 
+pub mod costs;
+pub mod micro;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +14,10 @@ use crate::progress::Progress;
 
 /// Measure what telemetry costs: the default service in several settings beside a twin that has none, in turns.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// What is measured; the first is what the others are compared with.
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = Variant::ALL)]
     variants: Vec<Variant>,
@@ -35,9 +41,21 @@ pub struct Args {
     markdown: Option<PathBuf>,
 }
 
+/// What else costs something.
+#[derive(Debug, clap::Subcommand)]
+enum Part {
+    Micro(micro::Args),
+    Costs(costs::Args),
+}
+
 /// # Errors
 /// Something cannot be built or run, or a request fails.
 pub fn run(args: Args) -> Result<ExitCode> {
+    match args.part {
+        Some(Part::Micro(args)) => return micro::run(args),
+        Some(Part::Costs(args)) => return costs::run(args),
+        None => {}
+    }
     let plan = Plan {
         variants: args.variants,
         routes: args.routes,
