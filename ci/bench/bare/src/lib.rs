@@ -15,6 +15,8 @@ pub mod serve;
 pub mod users;
 pub mod web;
 
+use std::sync::Arc;
+
 use config::Config;
 use external::External;
 use openapi::Openapi;
@@ -24,7 +26,7 @@ use sqlx::SqlitePool;
 #[derive(Debug, Clone)]
 pub struct AppState {
     pub pool: SqlitePool,
-    pub external: External,
+    pub external: Arc<External>,
     pub openapi: Openapi,
 }
 
@@ -32,7 +34,7 @@ impl AppState {
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             pool: db::connect(config).await?,
-            external: External::new(config)?,
+            external: Arc::new(External::new(config)?),
             openapi: Openapi::connect(config).await?,
         })
     }
