@@ -8,7 +8,7 @@ pub mod run;
 
 use std::fmt;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -111,7 +111,7 @@ pub struct Measured {
 /// # Errors
 /// Something cannot be built or run, or a span does not arrive.
 pub fn run(plan: &Plan, progress: &Progress) -> Result<Vec<Measured>> {
-    let valgrind = super::count::valgrind().context("no valgrind here (Debian: valgrind)")?;
+    let valgrind = super::count::valgrind()?;
     progress.step("building the spans for release");
     let programs = build::all(&mut |line| progress.detail(line))?;
     let runtime = tokio::runtime::Runtime::new()?;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use crate::bench::build::{target, twin};
 use crate::bench::usage;
 use crate::stacks::{self, Stack};
-use crate::{files, generate, house, lock, origin, root};
+use crate::{files, generate, house, lock};
 
 const NAME: &str = "shop";
 
@@ -34,14 +35,14 @@ impl Project {
         stack: Option<&Stack>,
         line: &mut dyn FnMut(&str),
     ) -> Result<Self> {
-        let costs = root().join("target/bench/costs");
+        let costs = target().join("costs");
         let fresh = tempfile::tempdir()?;
         let (sources, handler) = match stack {
             Some(stack) => (
                 generate::generate(stack, NAME, fresh.path())?,
                 "src/web/users.rs",
             ),
-            None => (bare(fresh.path())?, "src/main.rs"),
+            None => (bare(fresh.path())?, "src/users.rs"),
         };
         let project = Self {
             home: costs.join(name),
@@ -105,20 +106,20 @@ impl Project {
 
 /// The twin as a project of its own. Its profiles are the service's: what they bring is no matter of telemetry.
 fn bare(folder: &Path) -> Result<PathBuf> {
-    let twin = generate::generate(&stacks::default()?, NAME, folder)?;
-    let manifest: toml::Table = toml::from_str(&fs::read_to_string(twin.join("Cargo.toml"))?)?;
+    let service = generate::generate(&stacks::default()?, NAME, folder)?;
+    let manifest: toml::Table = toml::from_str(&fs::read_to_string(service.join("Cargo.toml"))?)?;
     let bare = folder.join("bare");
-    files::mirror(&root().join("ci/bench/bare"), &bare)?;
-    files::mirror(
-        &origin::template().join("migrations/sqlite"),
-        &bare.join("migrations"),
-    )?;
+    twin(&bare)?;
     let path = bare.join("Cargo.toml");
     let mut own: toml::Table = toml::from_str(&fs::read_to_string(&path)?)?;
     own.insert("workspace".to_owned(), toml::Table::new().into());
     if let Some(profile) = manifest.get("profile") {
         own.insert("profile".to_owned(), profile.clone());
     }
+    // Its library is still called as its program calls it.
+    let mut library = toml::Table::new();
+    library.insert("name".to_owned(), "bare".into());
+    own.insert("lib".to_owned(), library.into());
     if let Some(toml::Value::Table(package)) = own.get_mut("package") {
         package.insert("name".to_owned(), NAME.into());
     }

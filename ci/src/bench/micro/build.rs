@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::bench::build::target;
 use crate::bench::sink::Sink;
 use crate::{files, generate, house, lock, root, stacks};
 
@@ -122,8 +123,4 @@ fn generate(home: &Path, programs: &[(&str, &str)]) -> Result<()> {
 
 fn home() -> PathBuf {
     target().join("spans")
-}
-
-fn target() -> PathBuf {
-    root().join("target/bench")
 }

@@ -55,7 +55,7 @@ impl Counted {
         })
     }
 
-    pub(super) fn without(self, other: Self) -> Self {
+    pub(in crate::bench) fn without(self, other: Self) -> Self {
         Self {
             instructions: self.instructions - other.instructions,
             allocations: self.allocations - other.allocations,

@@ -47,7 +47,6 @@ impl Setting {
 pub(in crate::bench) struct Done {
     /// Kilobytes.
     pub(in crate::bench) peak: u64,
-    pub(in crate::bench) spans: usize,
 }
 
 /// Counts by two runs, one longer than the other: what starting and stopping takes is in both.
@@ -68,6 +67,11 @@ impl<'a> Counter<'a> {
         }
     }
 
+    /// How many there are in the longer run.
+    pub(in crate::bench) fn all(&self) -> u64 {
+        self.before + self.count
+    }
+
     /// For each operation.
     pub(in crate::bench) async fn count(
         &self,
@@ -76,7 +80,7 @@ impl<'a> Counter<'a> {
         setting: Setting,
     ) -> Result<Counted> {
         let less = self.run(program, case, setting, self.before).await?;
-        let more = self.run(program, case, setting, self.before + self.count);
+        let more = self.run(program, case, setting, self.all());
         Ok(more.await?.without(less).each(self.count))
     }
 
@@ -148,7 +152,7 @@ pub(in crate::bench) async fn run(
     ensure!(status.success(), "{case}: {status}");
     let spans = sink.spans();
     ensure!(spans == wanted, "{case}: {spans} spans of {wanted} arrived");
-    Ok(Done { peak, spans })
+    Ok(Done { peak })
 }
 
 /// How many spans leave.
