@@ -136,7 +136,10 @@ pub(in crate::bench) async fn run(
     let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
     let mut peak = None;
     // Warnings are lines, too.
-    while let (None, Some(line)) = (peak, lines.next_line().await?) {
+    while peak.is_none() {
+        let Some(line) = lines.next_line().await? else {
+            break;
+        };
         peak = line
             .strip_prefix("peak ")
             .and_then(|peak| peak.parse().ok());
