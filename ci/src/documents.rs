@@ -126,8 +126,11 @@ impl Document {
     pub fn commands(&self) -> Vec<String> {
         let blocks = self.blocks();
         let shell = blocks.iter().filter(|block| block.language == "sh");
-        let lines = shell.flat_map(|block| block.code.lines());
-        let commands = lines.flat_map(|line| uncommented(line).split(" && "));
+        let code: String = shell.map(|block| &*block.code).collect();
+        let code = code.replace("\\\n  ", "");
+        let commands = code
+            .lines()
+            .flat_map(|line| uncommented(line).split(" && "));
         let commands = commands.map(|command| command.trim().to_owned());
         commands.filter(|command| !command.is_empty()).collect()
     }
@@ -232,7 +235,7 @@ mod tests {
 
     fn document() -> Document {
         let text = "# One `two`, three\n\nSee [it](a.md#b), <https://a.example>, `[no](link)` and `cargo\nrun -- x`.\n\n\
-            ## Sub\n\n```sh\n# all\na --b   # why\nX=1 Y=2 c && d\n```\n\n# Next\n\n```text\n# no heading\n```\n";
+            ## Sub\n\n```sh\n# all\na --b   # why\nX=1 \\\n  Y=2 c && d\n```\n\n# Next\n\n```text\n# no heading\n```\n";
         Document {
             path: PathBuf::from("x.md"),
             text: text.to_owned(),

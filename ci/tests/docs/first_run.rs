@@ -1,6 +1,8 @@
 //! The first commands of the README lead from a clone to a trace in the browser.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use ci::client::{self, Request};
 use ci::documents::{Document, arguments};
 use ci::service::Service;
 use ci::specimens::{self, Specimen};
+use ci::upstream::Upstream;
 use ci::{files, house, stacks, subject};
 
 /// Generous: nothing here may take a tenth of it.
@@ -38,7 +41,7 @@ async fn a_newcomer_sees_a_trace() {
     let binary = subject::build(&project, &house::target(), &mut |_| ()).unwrap();
 
     // Its `.env`, on ports that are free.
-    let env = String::from_utf8_lossy(&shop[std::path::Path::new(".env")]).into_owned();
+    let env = String::from_utf8_lossy(&shop[Path::new(".env")]).into_owned();
     let lines = env.lines().filter(|line| !line.starts_with('#'));
     let mut env: BTreeMap<_, _> = lines
         .filter_map(|line| line.split_once('='))
@@ -47,8 +50,14 @@ async fn a_newcomer_sees_a_trace() {
     for name in ["PORT", "TELEMETRY_PAGE_PORT"] {
         env.insert(name.to_owned(), "0".to_owned());
     }
+    // In place of the service itself, whose address nobody knows yet.
+    let upstream = Upstream::start().await.unwrap();
+    let url = format!("http://{}/products?q=lamp", upstream.address());
+    assert!(env.insert("UPSTREAM_URL".to_owned(), url).is_some());
     let service = Service::start(&binary, &env).await.unwrap();
-    let answer = get(service.address(), "/products?q=lamp").await;
+    let called = send(service.address(), "POST", "/external").await;
+    assert_eq!(called.status, 200);
+    let answer = send(service.address(), "GET", "/products?q=lamp").await;
     let trace = answer.trace_id().unwrap().to_owned();
 
     // The link in the terminal leads to that trace.
@@ -63,17 +72,17 @@ async fn a_newcomer_sees_a_trace() {
         .await
         .unwrap();
     let page = service.lines().iter().find_map(link).unwrap();
-    assert_eq!(get(page, "/").await.status, 200);
-    let shown = get(page, &format!("/traces/{trace}")).await;
+    assert_eq!(send(page, "GET", "/").await.status, 200);
+    let shown = send(page, "GET", &format!("/traces/{trace}")).await;
     let shown = String::from_utf8(shown.body).unwrap();
     for span in ["GET /products", "product.search", "SELECT products"] {
         assert!(shown.contains(span), "{shown}");
     }
 }
 
-async fn get(address: std::net::SocketAddr, target: &str) -> client::Answer {
+async fn send(address: SocketAddr, method: &'static str, target: &str) -> client::Answer {
     let request = Request {
-        method: "GET",
+        method,
         target: target.to_owned().leak(),
         headers: Vec::new(),
         body: Vec::new(),
