@@ -239,7 +239,7 @@ async fn every_destination_is_understood() {
     commands.push("OTEL_EXPORTER_OTLP_PROTOCOL=http/json cargo run".to_owned());
     let mut misunderstood = Vec::new();
     for command in &commands {
-        let mut env = BTreeMap::from(environment(command));
+        let mut env = environment(command);
         for (name, value) in [("OTEL_SDK_DISABLED", "true"), ("PORT", "0")] {
             env.insert(name.to_owned(), value.to_owned());
         }
