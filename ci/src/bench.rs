@@ -65,18 +65,10 @@ pub fn run(mut plan: Plan, progress: &Progress) -> Result<Vec<Measured>> {
     }
     if plan.counted > 0 {
         match count::valgrind() {
-            Ok(valgrind) => Runtime::new()?.block_on(async {
-                for result in &mut results {
-                    let (variant, route) = (result.variant, result.route);
-                    if variant.is_python() {
-                        continue;
-                    }
-                    progress.step(format!("counting instructions: {variant}, {route}"));
-                    let count = count::instructions(&valgrind, plan, &programs, variant, route);
-                    result.instructions = Some(count.await?);
-                }
-                anyhow::Ok(())
-            })?,
+            Ok(valgrind) => {
+                let counts = count::all(&valgrind, plan, &programs, &mut results, progress);
+                Runtime::new()?.block_on(counts)?;
+            }
             Err(error) => progress.note(&format!("no instructions: {error:#}")),
         }
     }
