@@ -102,7 +102,8 @@ pub fn svg(rows: &[Row]) -> String {
         "<text class=\"note\" x=\"20\" y=\"{:.0}\">{}</text>\n</svg>\n",
         height - 12.0,
         variants.first().map_or_else(String::new, |first| format!(
-            "as a multiple of {first} (dashed)"
+            "as a multiple of the first: {}",
+            first.words()
         ))
     ));
     text

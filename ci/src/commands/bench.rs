@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = Route::ALL)]
     routes: Vec<Route>,
     /// Slices of one second for each variant and route. 0 for instructions alone.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 5)]
     slices: usize,
     /// Further slices, with seven tenths of the requests that a variant can take.
     #[arg(long, default_value_t = 3)]
