@@ -10,6 +10,7 @@ pub mod commands;
 pub mod conformance;
 pub mod contract;
 pub mod demo;
+pub mod documents;
 pub mod explain;
 pub mod faults;
 pub mod files;
