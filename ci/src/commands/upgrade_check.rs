@@ -85,7 +85,7 @@ pub const EDITS: [Edit; 3] = [
     },
     Edit {
         path: "src/users/mod.rs",
-        anchor: Some("        let is_blank = "),
+        anchor: Some("        if errors.is_empty() {"),
         ours: r#"        if self.name == "root" {
             errors.push(FieldError {
                 field: "name",
