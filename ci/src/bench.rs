@@ -3,11 +3,14 @@
 
 mod build;
 pub mod chart;
+pub mod costs;
 mod count;
 mod load;
+pub mod micro;
 mod python;
 pub mod report;
 mod running;
+pub mod scale;
 mod sink;
 pub mod soak;
 pub mod tables;

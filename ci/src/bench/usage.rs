@@ -12,12 +12,21 @@ const TASKSET: &str = "/usr/bin/taskset";
 
 /// Processor time so far, of all threads, in user and kernel.
 pub(super) fn cpu(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    ticks(&fs::read_to_string(format!("/proc/{pid}/stat"))?, 11)
+}
+
+/// Processor time of all processes that this one has started and seen end, and of theirs.
+pub(super) fn children() -> Result<Duration> {
+    ticks(&fs::read_to_string("/proc/self/stat")?, 13)
+}
+
+/// User's and kernel's, which stand side by side.
+fn ticks(stat: &str, at: usize) -> Result<Duration> {
     // The name in parentheses may hold anything.
     let (_, fields) = stat.rsplit_once(')').context("a stat without a name")?;
     let ticks: Vec<u64> = fields
         .split_whitespace()
-        .skip(11)
+        .skip(at)
         .take(2)
         .map(str::parse)
         .collect::<Result<_, _>>()?;

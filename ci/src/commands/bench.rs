@@ -1,5 +1,9 @@
 //! `cargo run --release -- bench`: what telemetry costs, beside a twin without any.
 
+pub mod costs;
+pub mod micro;
+pub mod scale;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +18,10 @@ use crate::stacks::{self, Stack};
 /// Measure what telemetry costs: the default service in several settings, beside a twin that has none and what others use, in
 /// turns.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// The service to measure, such as actix-web-sqlite-reqwest [default: the default stack].
     #[arg(long)]
     stack: Option<Stack>,
@@ -53,9 +60,23 @@ pub struct Args {
     svg: Option<PathBuf>,
 }
 
+/// What else is to be known.
+#[derive(Debug, clap::Subcommand)]
+enum Part {
+    Micro(micro::Args),
+    Costs(costs::Args),
+    Scale(scale::Args),
+}
+
 /// # Errors
 /// Something cannot be built or run, or a request fails.
 pub fn run(args: Args) -> Result<ExitCode> {
+    match args.part {
+        Some(Part::Micro(args)) => return micro::run(args),
+        Some(Part::Costs(args)) => return costs::run(args),
+        Some(Part::Scale(args)) => return scale::run(args),
+        None => {}
+    }
     let plan = Plan {
         stack: args.stack.map_or_else(stacks::default, Ok)?,
         variants: args.variants,
