@@ -9,6 +9,7 @@ pub mod collector;
 pub mod commands;
 pub mod conformance;
 pub mod contract;
+pub mod dashboards;
 pub mod demo;
 pub mod documents;
 pub mod explain;

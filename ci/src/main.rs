@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use ci::commands::{
-    bench, bless, browser, chaos, check, demo, deny, fuzz, leaks, lock, mutate, new, schemathesis,
-    stacks, upgrade_check, workbench,
+    bench, bless, browser, chaos, check, dashboards, demo, deny, fuzz, leaks, lock, mutate, new,
+    schemathesis, stacks, upgrade_check, workbench,
 };
 use ci::generate;
 use clap::{Parser, Subcommand};
@@ -27,6 +27,7 @@ enum Command {
     Browser(browser::Args),
     Schemathesis(schemathesis::Args),
     Chaos(chaos::Args),
+    Dashboards(dashboards::Args),
     Deny(deny::Args),
     Fuzz(fuzz::Args),
     Leaks(leaks::Args),
@@ -60,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Browser(args) => browser::run(args),
         Command::Schemathesis(args) => schemathesis::run(args),
         Command::Chaos(args) => chaos::run(args),
+        Command::Dashboards(args) => dashboards::run(args),
         Command::Deny(args) => deny::run(args),
         Command::Fuzz(args) => fuzz::run(args),
         Command::Leaks(args) => leaks::run(args),
