@@ -24,8 +24,10 @@ fn guide() -> Document {
 
 /// The service with every recipe in it, formatted and tested as they say, built once.
 fn binary() -> PathBuf {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build().unwrap()).clone()
+    // What does not build is not built again for the next test.
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    built.clone().unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn build() -> Result<PathBuf> {
