@@ -100,6 +100,8 @@ pub struct Measured {
     pub service: Counted,
     /// Exported in one pass, by `fast-export`. `None` where it would make no difference, as in what follows.
     pub fast: Option<Counted>,
+    /// The same without metrics.
+    pub fast_traces: Option<Counted>,
     /// In a trace that is not recorded.
     pub unsampled: Option<Counted>,
     /// With telemetry switched off by a variable.
@@ -141,18 +143,20 @@ async fn measure(case: Case, programs: &Programs, counter: &Counter<'_>) -> Resu
         bare,
         service: service.without(bare),
         fast: None,
+        fast_traces: None,
         unsampled: None,
         disabled: None,
         nanoseconds: None,
     };
     if !case.is_floor() {
-        let fast = counter.count(&programs.fast, &name, Setting::On).await?;
-        measured.fast = Some(fast.without(bare));
-        for (setting, count) in [
-            (Setting::Unsampled, &mut measured.unsampled),
-            (Setting::Disabled, &mut measured.disabled),
+        let Programs { plain, fast } = programs;
+        for (program, setting, count) in [
+            (fast, Setting::On, &mut measured.fast),
+            (fast, Setting::Traces, &mut measured.fast_traces),
+            (plain, Setting::Unsampled, &mut measured.unsampled),
+            (plain, Setting::Disabled, &mut measured.disabled),
         ] {
-            let counted = counter.count(&programs.plain, &name, setting).await?;
+            let counted = counter.count(program, &name, setting).await?;
             *count = Some(counted.without(bare));
         }
     }

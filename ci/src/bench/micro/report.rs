@@ -4,15 +4,16 @@ use super::{Counted, Measured};
 
 /// Instructions, with allocations in parentheses.
 pub fn markdown(results: &[Measured]) -> String {
-    let mut text = "| a span of | the work itself | + span, exported | + span, `fast-export` | + unsampled | + disabled | ns for its caller |\n|---|--:|--:|--:|--:|--:|--:|\n".to_owned();
+    let mut text = "| a span of | the work itself | + span, exported | + span, `fast-export` | … without metrics | + unsampled | + disabled | ns for its caller |\n|---|--:|--:|--:|--:|--:|--:|--:|\n".to_owned();
     for result in results {
         let nanoseconds = result.nanoseconds.map(|time| format!("{time:.0}"));
         text.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
             result.case,
             cell(Some(result.bare)),
             cell(Some(result.service)),
             cell(result.fast),
+            cell(result.fast_traces),
             cell(result.unsampled),
             cell(result.disabled),
             nanoseconds.unwrap_or_default(),

@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(in crate::bench) enum Setting {
     Bare,
     On,
+    /// Spans alone, no metrics.
+    Traces,
     Unsampled,
     Disabled,
 }
@@ -28,7 +30,7 @@ impl Setting {
     fn form(self) -> &'static str {
         match self {
             Self::Bare => "bare",
-            Self::On | Self::Disabled => "sampled",
+            Self::On | Self::Traces | Self::Disabled => "sampled",
             Self::Unsampled => "unsampled",
         }
     }
@@ -36,6 +38,7 @@ impl Setting {
     fn variable(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Bare | Self::On => None,
+            Self::Traces => Some(("OTEL_METRICS_EXPORTER", "none")),
             Self::Unsampled => Some(("OTEL_TRACES_SAMPLER", "parentbased_always_off")),
             Self::Disabled => Some(("OTEL_SDK_DISABLED", "true")),
         }
@@ -136,7 +139,10 @@ pub(in crate::bench) async fn run(
     let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
     let mut peak = None;
     // Warnings are lines, too.
-    while let (None, Some(line)) = (peak, lines.next_line().await?) {
+    while peak.is_none() {
+        let Some(line) = lines.next_line().await? else {
+            break;
+        };
         peak = line
             .strip_prefix("peak ")
             .and_then(|peak| peak.parse().ok());
@@ -158,7 +164,7 @@ pub(in crate::bench) async fn run(
 /// How many spans leave.
 fn spans(case: &str, setting: Setting, count: u64) -> usize {
     let a_time = match case.rsplit_once('-') {
-        _ if setting != Setting::On => return 0,
+        _ if !matches!(setting, Setting::On | Setting::Traces) => return 0,
         Some(("spans", size)) => size.parse().unwrap_or(1),
         _ => 1,
     };
