@@ -18,9 +18,10 @@ mod usage;
 mod variant;
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use tokio::runtime::Runtime;
 
 use crate::progress::Progress;
@@ -35,6 +36,8 @@ pub use variant::{Route, Variant};
 const SLICE: Duration = Duration::from_secs(1);
 /// Of what a variant can take, where it is measured how long an answer takes when nobody has to wait for long.
 const PACE: f64 = 0.7;
+/// Percent of a core. A variant that takes less was not saturated.
+const ENOUGH: f64 = 85.0;
 
 #[derive(Debug)]
 pub struct Plan {
@@ -65,21 +68,14 @@ pub fn run(mut plan: Plan, progress: &Progress) -> Result<Vec<Measured>> {
         let wrap = usage::on_first_core();
         let _others = OffFirstCore::new();
         Runtime::new()?.block_on(slices(plan, &programs, &wrap, &mut results, progress))?;
+        warn_of_idle(&results, progress);
     }
     if plan.counted > 0 {
         match count::valgrind() {
-            Ok(valgrind) => Runtime::new()?.block_on(async {
-                for result in &mut results {
-                    let (variant, route) = (result.variant, result.route);
-                    if variant.is_python() {
-                        continue;
-                    }
-                    progress.step(format!("counting instructions: {variant}, {route}"));
-                    let count = count::instructions(&valgrind, plan, &programs, variant, route);
-                    result.instructions = Some(count.await?);
-                }
-                anyhow::Ok(())
-            })?,
+            Ok(valgrind) => {
+                let counts = count::all(&valgrind, plan, &programs, &mut results, progress);
+                Runtime::new()?.block_on(counts)?;
+            }
             Err(error) => progress.note(&format!("no instructions: {error:#}")),
         }
     }
@@ -99,23 +95,40 @@ pub fn soak(mut plan: Plan, time: Duration, progress: &Progress) -> Result<Vec<S
 
 /// Builds what `plan` needs. Without Python its variants leave.
 fn prepare(plan: &mut Plan, progress: &Progress) -> Result<Programs> {
-    let mut interpreter = None;
-    if plan.variants.iter().any(|variant| variant.is_python()) {
-        progress.step("installing Python's variants");
-        match python::install() {
-            Ok(path) => interpreter = Some(path),
-            Err(error) => {
-                progress.note(&format!("no Python: {error:#}"));
-                plan.variants.retain(|variant| !variant.is_python());
-            }
-        }
-    }
     progress.step("building all variants for release");
-    build::all(&plan.stack, &mut |line| progress.detail(line))?;
+    let needs_python = plan.variants.iter().any(|variant| variant.is_python());
+    // That waits for the network, this for the processor.
+    let (python, built) = thread::scope(|scope| {
+        let python = needs_python.then(|| scope.spawn(python::install));
+        let built = build::all(&plan.stack, &mut |line| progress.detail(line));
+        let panicked = |_| Err(anyhow!("installing it panicked"));
+        let python = python.map(|thread| thread.join().unwrap_or_else(panicked));
+        (python.transpose(), built)
+    });
+    built?;
+    let interpreter = python.unwrap_or_else(|error| {
+        progress.note(&format!("no Python: {error:#}"));
+        plan.variants.retain(|variant| !variant.is_python());
+        None
+    });
     Ok(Programs {
         stack: plan.stack.clone(),
         interpreter,
     })
+}
+
+/// Says where a variant could have answered more: then its numbers are not its own.
+fn warn_of_idle(results: &[Measured], progress: &Progress) {
+    for result in results {
+        let busy = median(&result.rps).zip(median(&result.cpu_us));
+        let busy = busy.map(|(requests, each)| requests * each / 1e4);
+        if let Some(percent @ ..ENOUGH) = busy {
+            progress.note(&format!(
+                "{}, {}: busy {percent:.0} % of the time, so the load was the limit, or the machine was busy with other things",
+                result.variant, result.route
+            ));
+        }
+    }
 }
 
 async fn slices(

@@ -1,11 +1,13 @@
 //! The worst days: a service under load whose collector, clients or database fail, and what must hold all the same.
 
+mod called;
 mod collector;
 mod database;
 mod load;
 mod proxy;
 mod row;
 mod service;
+mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,7 +24,7 @@ use crate::{house, subject};
 pub use collector::FAULTS;
 pub use load::{Answers, Load};
 pub use row::Row;
-pub use service::STORIES;
+pub use story::STORIES;
 
 /// The wait for anything that takes milliseconds when all is well.
 const DEADLINE: Duration = Duration::from_secs(30);

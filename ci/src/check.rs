@@ -9,6 +9,11 @@ use serde::Serialize;
 use crate::stacks::Stack;
 use crate::{contract, house, leaks, openapi, servers};
 
+/// What Cargo is told. A service's justfile and its workflows say the same.
+pub const FORMAT: &str = "fmt --all --check";
+pub const CLIPPY: &str = "clippy --workspace --all-targets -- -D warnings";
+pub const TEST: &str = "test --workspace";
+
 /// In this order; a step that fails is the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -95,24 +100,18 @@ fn make(step: Step, stack: &Stack, hear: &mut dyn FnMut(Event<'_>)) -> Result<()
         Step::Generate => return house::place(stack).map(drop),
         _ => house::home(stack),
     };
-    let mut cargo = |arguments: &[&str]| {
+    let mut cargo = |arguments: &str| {
         let line = &mut |line: &str| hear(Event::Line(line));
+        let arguments = arguments.split(' ');
         house::run(house::cargo(&project).args(arguments), line).map(drop)
     };
     match step {
         Step::Generate => Ok(()),
-        Step::Format => cargo(&["fmt", "--all", "--check", "--", "--color", "never"]),
-        Step::Clippy => cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]),
+        Step::Format => cargo(&format!("{FORMAT} -- --color never")),
+        Step::Clippy => cargo(CLIPPY),
         Step::Test => {
             let mut cargo = house::cargo(&project);
-            cargo.args(["test", "--workspace"]);
+            cargo.args(TEST.split(' '));
             cargo.envs(servers::environment(stack)?);
             house::run(&mut cargo, &mut |line| hear(Event::Line(line))).map(drop)
         }

@@ -5,6 +5,7 @@ pub mod bless;
 pub mod browser;
 pub mod chaos;
 pub mod check;
+pub mod dashboards;
 pub mod demo;
 pub mod deny;
 pub mod fuzz;

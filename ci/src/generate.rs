@@ -61,19 +61,31 @@ fn args(stack: &Stack, name: &str, destination: &Path, config: &Path) -> Generat
             .values()
             .map(|(question, answer)| format!("{question}={answer}"))
             .collect(),
+        ..quiet(root(), config)
+    }
+}
+
+/// The arguments of a generation from `template` that asks nothing, says nothing and begins no repository, as a stranger with
+/// the empty file `config` gets it.
+pub fn quiet(template: &Path, config: &Path) -> GenerateArgs {
+    GenerateArgs {
         silent: true,
         quiet: true,
         vcs: Some(Vcs::None),
         config: Some(config.to_owned()),
-        ..from_checkout()
+        ..from(template)
     }
 }
 
 /// The arguments that every generation from this checkout shares.
 pub fn from_checkout() -> GenerateArgs {
+    from(root())
+}
+
+fn from(template: &Path) -> GenerateArgs {
     GenerateArgs {
         template_path: TemplatePath {
-            path: Some(root().display().to_string()),
+            path: Some(template.display().to_string()),
             ..TemplatePath::default()
         },
         no_fmt: true,

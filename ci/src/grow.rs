@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cargo_generate::{GenerateArgs, TemplatePath, Vcs};
+use cargo_generate::GenerateArgs;
 
-use crate::generate::silently;
+use crate::generate::{quiet, silently};
 
 /// The branch.
 pub const BRANCH: &str = "template";
@@ -78,10 +78,6 @@ fn renew(tree: &Path, project: &Path, template: &Path, answers: &[String]) -> Re
     git(tree, &["rm", "-r", "--quiet", "."])?;
     let config = tempfile::NamedTempFile::new()?;
     silently(GenerateArgs {
-        template_path: TemplatePath {
-            path: Some(template.display().to_string()),
-            ..TemplatePath::default()
-        },
         name: Some(name.to_owned()),
         force: true,
         destination: Some(tree.to_owned()),
@@ -89,14 +85,8 @@ fn renew(tree: &Path, project: &Path, template: &Path, answers: &[String]) -> Re
         overwrite: true,
         define: answers.to_vec(),
         template_values_file: Some(project.join(CERTIFICATE).display().to_string()),
-        config: Some(config.path().to_owned()),
-        silent: true,
-        quiet: true,
-        no_fmt: true,
-        bin: true,
         no_workspace: true,
-        vcs: Some(Vcs::None),
-        ..GenerateArgs::default()
+        ..quiet(template, config.path())
     })?;
     // It is the project's: people update it, and a build adds to it what is new.
     if git(tree, &["cat-file", "-e", "HEAD:Cargo.lock"]).is_ok() {

@@ -5,6 +5,7 @@ mod mysql;
 mod packages;
 mod postgres;
 mod process;
+mod prometheus;
 mod redis;
 mod source;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::scenario::{Part, Parts};
 use crate::stacks::Stack;
 pub use packages::program;
+pub use prometheus::{Prometheus, Rule, Sample};
 use source::{Kind, Server, Surroundings};
 
 /// The variables by which the tests of `stack` find their servers. An administrator's URLs: tests make databases of their

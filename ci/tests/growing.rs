@@ -52,7 +52,7 @@ fn an_integration_is_added_later() {
     assert_eq!(ours, ["src/users/mod.rs", "src/web/products.rs"]);
     let users = fs::read_to_string(project.join("src/users/mod.rs")).unwrap();
     assert!(
-        users.contains("Ours") && users.contains("cache.result"),
+        users.contains("is ours") && users.contains("cache.result"),
         "{users}"
     );
 }

@@ -5,7 +5,7 @@ use super::Variant;
 use super::report::{Ratio, Row};
 use super::tables::routes;
 
-const NAMES: f64 = 190.0;
+const NAMES: f64 = 290.0;
 const PANEL: f64 = 300.0;
 const GAP: f64 = 70.0;
 const BAR: f64 = 9.0;
@@ -69,7 +69,10 @@ pub fn svg(rows: &[Row]) -> String {
     }
     for (index, variant) in variants.iter().enumerate() {
         let y = TOP + group * (index as f64 + 0.5) - 2.0;
-        text.push_str(&format!("<text x=\"20\" y=\"{y:.1}\">{variant}</text>\n"));
+        text.push_str(&format!(
+            "<text x=\"20\" y=\"{y:.1}\">{}</text>\n",
+            variant.words()
+        ));
     }
     for (index, panel) in panels.iter().enumerate() {
         let left = NAMES + index as f64 * (PANEL + GAP);
@@ -99,7 +102,8 @@ pub fn svg(rows: &[Row]) -> String {
         "<text class=\"note\" x=\"20\" y=\"{:.0}\">{}</text>\n</svg>\n",
         height - 12.0,
         variants.first().map_or_else(String::new, |first| format!(
-            "as a multiple of {first} (dashed)"
+            "as a multiple of the first: {}",
+            first.words()
         ))
     ));
     text

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::load::Load;
+use super::report::Measured;
 use super::running::{Programs, Running};
 use super::{Plan, Route, Variant};
+use crate::progress::Progress;
 use crate::servers;
 
 /// It is slow there, and more would only wait.
@@ -20,8 +22,43 @@ pub(super) fn valgrind() -> Result<PathBuf> {
     servers::program(&["valgrind"], &["valgrind", "libc6-dbg"])
 }
 
+/// Several at a time: they are slow, and unlike times instructions are the same however busy the machine is.
+pub(super) async fn all(
+    valgrind: &Path,
+    plan: &Plan,
+    programs: &Programs,
+    results: &mut [Measured],
+    progress: &Progress,
+) -> Result<()> {
+    let instructions = async |result: &mut Measured| {
+        let count = instructions(valgrind, plan, programs, result.variant, result.route);
+        result.instructions = Some(count.await?);
+        anyhow::Ok(())
+    };
+    let compiled = results
+        .iter_mut()
+        .filter(|result| !result.variant.is_python());
+    let mut compiled: Vec<_> = compiled.collect();
+    for pair in compiled.chunks_mut(2) {
+        let names = pair
+            .iter()
+            .map(|one| format!("{}, {}", one.variant, one.route));
+        let names: Vec<_> = names.collect();
+        progress.step(format!("counting instructions: {}", names.join("; ")));
+        match pair {
+            [one, two] => drop(tokio::try_join!(instructions(one), instructions(two))?),
+            rest => {
+                for one in rest {
+                    instructions(one).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Two runs, one with five times the requests of the other: what starting and stopping takes is in both.
-pub(super) async fn instructions(
+async fn instructions(
     valgrind: &Path,
     plan: &Plan,
     programs: &Programs,

@@ -105,7 +105,7 @@ pub fn compact(rows: &[Row]) -> String {
             let cells: Vec<String> = of_variant().filter_map(cell).collect();
             cells.join(" · ")
         });
-        let first = std::iter::once(variant.to_string());
+        let first = std::iter::once(variant.words().to_owned());
         lines.push(first.chain(cells).collect::<Vec<_>>());
     }
     // What was not measured at all has no column.
@@ -175,8 +175,8 @@ mod tests {
             compact(&rows(&results)),
             "| users | instructions | requests/s | spans lost |\n\
              |---|--:|--:|--:|\n\
-             | bare | 50.0 k | 20.0 k |  |\n\
-             | service | 2.00 | 0.50 ± 0.00 | 10 |\n"
+             | twin without telemetry | 50.0 k | 20.0 k |  |\n\
+             | service, everything on | 2.00 | 0.50 ± 0.00 | 10 |\n"
         );
         for result in &mut results {
             result.rps.clear();
@@ -184,7 +184,7 @@ mod tests {
         }
         assert_eq!(
             compact(&rows(&results)),
-            "| users | instructions |\n|---|--:|\n| bare | 50.0 k |\n| service | 2.00 |\n"
+            "| users | instructions |\n|---|--:|\n| twin without telemetry | 50.0 k |\n| service, everything on | 2.00 |\n"
         );
     }
 

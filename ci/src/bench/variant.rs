@@ -45,6 +45,21 @@ impl Variant {
         Self::PythonBare,
     ];
 
+    /// For people who have not read this file.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Bare => "twin without telemetry",
+            Self::Service => "service, everything on",
+            Self::ServiceFast => "… with fast-export",
+            Self::ServiceSampled => "… sampling 1 %",
+            Self::ServiceDisabled => "… disabled",
+            Self::ShelfAxumTracingOtel => "twin, axum-tracing-opentelemetry",
+            Self::ShelfOtelTower => "twin, opentelemetry-instrumentation-tower",
+            Self::Python => "FastAPI, instrumented",
+            Self::PythonBare => "FastAPI without telemetry",
+        }
+    }
+
     /// The settings that make it this one.
     pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {

@@ -15,14 +15,7 @@ use crate::service::Service;
 const VARIABLE: &str = "DATABASE_URL";
 
 pub(super) async fn cut_off(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
-    let fresh = rig.fresh.as_ref().context("a database of its own")?;
-    let environment = fresh.environment();
-    let url = environment.get(VARIABLE).context(VARIABLE)?;
-    let (before, rest) = url.rsplit_once('@').context("a URL with a user")?;
-    let (host, path) = rest.split_once('/').context("a URL with a database")?;
-    let server = host.to_socket_addrs()?.next().context("no such host")?;
-    let mut wire = Proxy::start(server).await?;
-    let url = format!("{before}@{}/{path}", wire.address());
+    let (mut wire, url) = wired(rig, VARIABLE).await?;
     let settings = [(VARIABLE, &*url), ("DATABASE_TIMEOUT", "3s")];
     let service = started(rig, receiver, &settings).await?;
     row.count(&asked(&service, FEW).await?);
@@ -58,6 +51,19 @@ pub(super) async fn cut_off(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Re
     row.lost = super::last_words(&ended.lines, "spans")?.map_or(0, |(lost, _)| lost);
     row.ended = row.received + row.lost;
     Ok(())
+}
+
+/// A wire to the server that `variable` names for this rig, and the value by which a service uses it.
+pub(super) async fn wired(rig: &Rig, variable: &str) -> Result<(Proxy, String)> {
+    let fresh = rig.fresh.as_ref().context("a database of its own")?;
+    let environment = fresh.environment();
+    let url = environment.get(variable).context(variable.to_owned())?;
+    let (before, rest) = url.rsplit_once('@').context("a URL with a user")?;
+    let (host, path) = rest.split_once('/').context("a URL with a database")?;
+    let server = host.to_socket_addrs()?.next().context("no such host")?;
+    let wire = Proxy::start(server).await?;
+    let url = format!("{before}@{}/{path}", wire.address());
+    Ok((wire, url))
 }
 
 /// Asks until `/readyz` answers with `status`. Each answer takes its time, so this is no busy loop for long.

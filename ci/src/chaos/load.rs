@@ -20,7 +20,7 @@ use super::DEADLINE;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Asked for in turn.
+    /// Asked for in turn: `/path`, or `POST /path`.
     pub targets: &'static [&'static str],
     pub requests: usize,
     pub concurrency: usize,
@@ -151,7 +151,10 @@ async fn ask(
     address: SocketAddr,
     target: &str,
 ) -> Option<(u16, Option<String>)> {
-    let request = hyper::Request::get(target)
+    let (method, target) = target.split_once(' ').unwrap_or(("GET", target));
+    let request = hyper::Request::builder()
+        .method(method)
+        .uri(target)
         .header("host", address.to_string())
         .body(Empty::new());
     let response = sender.send_request(request.ok()?).await.ok()?;

@@ -9,14 +9,12 @@ use tokio::task::JoinSet;
 
 use super::collector::{account, asked};
 use super::load::{Load, drive};
-use super::{DEADLINE, FEW, Protocol, Rig, Row, TARGETS, database, distinct};
+use super::{DEADLINE, FEW, Protocol, Rig, Row, TARGETS, distinct};
 use crate::client::{self, Request};
 use crate::contract::at_the_end;
 use crate::receiver::{Received, Receiver};
-use crate::scenario::{Part, Parts};
 use crate::service::Service;
 use crate::signals::{Kind, Measure, Span};
-use crate::stacks::Stack;
 
 /// Never answered, until somebody gives up: `faults` has planted it.
 const STALLED: &str = "/products?q=slow-please";
@@ -29,76 +27,9 @@ const SOME_PANIC: &[&str] = &[
     "/products?q=lamp",
 ];
 
-/// Something that happens to a service.
-#[derive(Clone, Copy, Debug)]
-pub struct Story {
-    pub name: &'static str,
-    what: What,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Stopped,
-    Killed,
-    Panics,
-    Abandoned,
-    Database,
-}
-
-pub const STORIES: &[Story] = &[
-    Story {
-        name: "SIGTERM under load",
-        what: What::Stopped,
-    },
-    Story {
-        name: "SIGKILL",
-        what: What::Killed,
-    },
-    Story {
-        name: "handlers panic",
-        what: What::Panics,
-    },
-    Story {
-        name: "clients hang up",
-        what: What::Abandoned,
-    },
-    Story {
-        name: "database cut off",
-        what: What::Database,
-    },
-];
-
-impl Story {
-    /// Whether `stack` has what it takes.
-    pub fn applies_to(&self, stack: &Stack) -> bool {
-        let file = ["sqlite", "none"].contains(&stack.one("database").unwrap_or_default());
-        !matches!(self.what, What::Database) || (Parts::of(stack).has(Part::Sql) && !file)
-    }
-
-    /// Whether it needs nothing that has to be started first.
-    pub fn is_quick(&self) -> bool {
-        !matches!(self.what, What::Database)
-    }
-
-    /// # Errors
-    /// When the service or the rig itself fails. A promise that is broken is in the row.
-    pub async fn try_out(&self, rig: &Rig) -> Result<Row> {
-        let receiver = Receiver::start().await?;
-        let mut row = Row::of(&rig.stack, self.name, Protocol::Grpc.name());
-        match self.what {
-            What::Stopped => stopped(rig, &receiver, &mut row).await?,
-            What::Killed => killed(rig, &receiver, &mut row).await?,
-            What::Panics => panics(rig, &receiver, &mut row).await?,
-            What::Abandoned => abandoned(rig, &receiver, &mut row).await?,
-            What::Database => database::cut_off(rig, &receiver, &mut row).await?,
-        }
-        Ok(row)
-    }
-}
-
 /// Told to stop while 200 clients are being answered and three wait for what will never come: whoever was heard is
 /// answered or cut at the deadline, and each has its span.
-async fn stopped(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
+pub(super) async fn stopped(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
     const WAITING: usize = 3;
     let service = started(rig, receiver, &[]).await?;
     asked(&service, FEW).await?;
@@ -171,7 +102,7 @@ async fn stopped(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
 }
 
 /// What was ended before the last batch is safe.
-async fn killed(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
+pub(super) async fn killed(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
     let service = started(rig, receiver, &[]).await?;
     let before = asked(&service, rig.load()).await?;
     row.count(&before);
@@ -195,7 +126,7 @@ async fn killed(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
 }
 
 /// A panic is a 500 and nobody else's trouble.
-async fn panics(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
+pub(super) async fn panics(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
     let service = started(rig, receiver, &[]).await?;
     let load = Load {
         targets: SOME_PANIC,
@@ -253,7 +184,7 @@ async fn panics(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
 }
 
 /// Clients that leave before they are answered: each has its span, and nothing is active any more.
-async fn abandoned(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
+pub(super) async fn abandoned(rig: &Rig, receiver: &Receiver, row: &mut Row) -> Result<()> {
     const CLIENTS: usize = 50;
     let service = started(rig, receiver, &[]).await?;
     let address = service.address();

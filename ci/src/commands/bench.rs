@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = Route::ALL)]
     routes: Vec<Route>,
     /// Slices of one second for each variant and route. 0 for instructions alone.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 5)]
     slices: usize,
     /// Further slices, with seven tenths of the requests that a variant can take.
     #[arg(long, default_value_t = 3)]
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, default_value_t = 32)]
     connections: usize,
     /// Requests whose instructions are counted by valgrind. 0 for none.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 2_000)]
     counted: usize,
     /// Instead of all that: as many requests as can be for so long, and what became of the spans.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]

@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::stacks::Stack;
 use crate::table;
 
-/// Put services under load while their collector, their clients or their database fail: requests go on, memory is
+/// Put services under load while their collector, their clients, their database, Redis or upstream fail: requests go on, memory is
 /// bounded, every span is received or counted as lost, and the service recovers and stops in time.
 #[derive(Debug, clap::Args)]
 pub struct Args {

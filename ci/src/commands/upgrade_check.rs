@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
-use cargo_generate::{GenerateArgs, TemplatePath, Vcs};
+use cargo_generate::GenerateArgs;
 
-use crate::generate::silently;
+use crate::generate::{quiet, silently};
 use crate::progress::Progress;
-use crate::{grow, house, root};
+use crate::{files, grow, house, root};
 
 /// Generate the default service of an earlier commit, change its code as people do, merge what the template makes now, build
 /// and test it.
@@ -33,15 +33,22 @@ pub fn run(args: Args) -> Result<ExitCode> {
     progress.step("merging what the template makes now");
     let changed = grow::grow(&project, root(), &[])?.changed;
     grow::git(&project, &["merge", "--quiet", "--no-edit", grow::BRANCH])?;
-    for (path, mark) in EDITS.map(|edit| (edit.path, edit.mark)) {
+    for Edit { path, ours, .. } in EDITS {
         let text = fs::read_to_string(project.join(path))?;
-        ensure!(text.contains(mark), "the merge lost `{mark}` of {path}");
+        ensure!(text.contains(ours), "the merge lost `{ours}` of {path}");
     }
     if !args.merge_only {
+        // Built where a second run finds what the first one compiled.
+        let home = root().join("target/services").join(NAME);
+        files::mirror(&project, &home)?;
         for arguments in [&["build", "--workspace"][..], &["test", "--workspace"]] {
             progress.step(format!("cargo {}", arguments.join(" ")));
             let mut line = |line: &str| progress.detail(line);
-            house::run(house::cargo(&project).args(arguments), &mut line)?;
+            let output = house::run(house::cargo(&home).args(arguments), &mut line)?;
+            ensure!(
+                arguments[0] != "test" || output.contains(OUR_TEST),
+                "our own test was not run:\n{output}"
+            );
         }
     }
     drop(progress);
@@ -57,24 +64,49 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What people do to a service: text put behind an anchor that every version has.
+/// What the service is called.
+const NAME: &str = "upgraded";
+
+/// What people do to a service: text put before an anchor that every version has, or at the end of a file.
 pub struct Edit {
     path: &'static str,
-    anchor: &'static str,
-    mark: &'static str,
+    anchor: Option<&'static str>,
+    ours: &'static str,
 }
 
-/// In a handler's file, and in the domain.
-pub const EDITS: [Edit; 2] = [
+const OUR_TEST: &str = "test users::ours::nobody_is_called_root ... ok";
+
+/// In a handler, and in the domain, with a test.
+pub const EDITS: [Edit; 3] = [
     Edit {
         path: "src/web/products.rs",
-        anchor: "pub(super) fn routes()",
-        mark: "/// Ours: the catalogue.\n",
+        anchor: Some("    Ok(Json(products::search(&state, search).await?))"),
+        ours: "    tracing::debug!(ours = true, \"searching\");\n",
     },
     Edit {
         path: "src/users/mod.rs",
-        anchor: "#[derive(Debug, Deserialize)]\npub struct NewUser",
-        mark: "/// Ours: who signs up.\n",
+        anchor: Some("        if errors.is_empty() {"),
+        ours: r#"        if self.name == "root" {
+            errors.push(FieldError {
+                field: "name",
+                detail: "is ours",
+            });
+        }
+"#,
+    },
+    Edit {
+        path: "src/users/mod.rs",
+        anchor: None,
+        ours: r#"
+#[cfg(test)]
+mod ours {
+    #[test]
+    fn nobody_is_called_root() {
+        let (name, email) = ("root".to_owned(), "root@example.com".to_owned());
+        assert!(super::NewUser { name, email }.validate().is_err());
+    }
+}
+"#,
     },
 ];
 
@@ -83,13 +115,17 @@ pub const EDITS: [Edit; 2] = [
 /// # Errors
 /// An anchor is not there.
 pub fn edit(project: &Path) -> Result<()> {
-    for Edit { path, anchor, mark } in EDITS {
+    for Edit { path, anchor, ours } in EDITS {
         let file = project.join(path);
-        let text = fs::read_to_string(&file).with_context(|| path.to_owned())?;
-        let at = text
-            .find(anchor)
-            .with_context(|| format!("{path} has no `{anchor}`"))?;
-        fs::write(file, format!("{}{mark}{}", &text[..at], &text[at..]))?;
+        let mut text = fs::read_to_string(&file).with_context(|| path.to_owned())?;
+        let at = match anchor {
+            Some(anchor) => text
+                .find(anchor)
+                .with_context(|| format!("{path} has no `{anchor}`"))?,
+            None => text.len(),
+        };
+        text.insert_str(at, ours);
+        fs::write(file, text)?;
     }
     commit(project, "Ours")
 }
@@ -111,20 +147,10 @@ fn start(revision: &str, folder: &Path) -> Result<std::path::PathBuf> {
     let template = grow::template_of(revision, folder)?;
     let config = tempfile::NamedTempFile::new()?;
     let project = silently(GenerateArgs {
-        template_path: TemplatePath {
-            path: Some(template.display().to_string()),
-            ..TemplatePath::default()
-        },
-        name: Some("shop".to_owned()),
+        name: Some(NAME.to_owned()),
         destination: Some(folder.to_owned()),
-        config: Some(config.path().to_owned()),
-        silent: true,
-        quiet: true,
-        no_fmt: true,
-        bin: true,
         no_workspace: true,
-        vcs: Some(Vcs::None),
-        ..GenerateArgs::default()
+        ..quiet(&template, config.path())
     })?;
     grow::git(&project, &["init", "--quiet", "--initial-branch=main"])?;
     commit(&project, "As it was generated")?;

@@ -219,7 +219,7 @@ impl std::fmt::Display for Ended {
 }
 
 /// Tries again until it succeeds, the server is gone or `deadline` is over.
-fn until(deadline: Duration, mut attempt: impl FnMut() -> Result<()>) -> Result<()> {
+pub(super) fn until(deadline: Duration, mut attempt: impl FnMut() -> Result<()>) -> Result<()> {
     let begun = Instant::now();
     loop {
         match attempt() {

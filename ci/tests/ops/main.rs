@@ -2,6 +2,7 @@
 //! them are those of the service. Nothing is compiled; what no test can run here, the service's README says.
 
 mod collectors;
+mod habits;
 mod manifests;
 mod metrics;
 mod names;

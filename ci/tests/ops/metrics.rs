@@ -1,11 +1,11 @@
 //! Every metric and label that a dashboard or an alert uses is one that this very service sends: read off the contract, under
-//! the names that Prometheus gives them.
-//! <https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#otlp-metric-points-to-prometheus>
+//! the names that Prometheus gives them. That a real Prometheus answers, `cargo run -- dashboards` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use ci::contract::directory;
+use ci::dashboards::exposition::{family, label};
 use ci::scenario::{Part, Parts};
 use ci::specimens::Specimen;
 use serde_json::Value;
@@ -51,7 +51,7 @@ fn sent(parts: &Parts) -> Sent {
                 }
             }
             let pairs = line.split(' ').filter_map(|word| word.split_once('='));
-            let labels: Vec<_> = pairs.map(|(name, _)| name.replace('.', "_")).collect();
+            let labels: Vec<_> = pairs.map(|(name, _)| label(name)).collect();
             for name in &current {
                 sent.get_mut(name).unwrap().extend(labels.iter().cloned());
             }
@@ -65,20 +65,12 @@ fn translated(head: &str) -> Vec<String> {
     let [name, instrument, unit, ..] = head.split(' ').collect::<Vec<_>>()[..] else {
         panic!("`{head}`");
     };
-    let unit = match unit {
-        "s" => "_seconds",
-        "By" => "_bytes",
-        // What is counted is no unit.
-        _ if unit.starts_with('{') => "",
-        _ => panic!("`{head}`: which word is it in Prometheus?"),
-    };
-    let name = name.replace('.', "_") + unit;
+    let name = family(name, unit, instrument);
     match instrument {
-        "counter" => vec![name + "_total"],
         "histogram" => ["_bucket", "_count", "_sum"]
             .map(|end| name.clone() + end)
             .to_vec(),
-        "gauge" | "updowncounter" => vec![name],
+        "counter" | "gauge" | "updowncounter" => vec![name],
         _ => panic!("`{head}`"),
     }
 }
@@ -203,20 +195,4 @@ fn every_metric_is_on_a_dashboard() {
             );
         }
     }
-}
-
-#[test]
-fn names_are_translated_as_the_specification_says() {
-    assert_eq!(
-        translated("process.cpu.time counter s Cumulative [x]"),
-        ["process_cpu_time_seconds_total"]
-    );
-    assert_eq!(
-        translated("tokio.task.count updowncounter {task} x"),
-        ["tokio_task_count"]
-    );
-    assert_eq!(
-        translated("http.server.request.duration histogram s x")[0],
-        "http_server_request_duration_seconds_bucket"
-    );
 }

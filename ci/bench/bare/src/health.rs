@@ -1,6 +1,6 @@
 //! What load balancers ask.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use http::StatusCode;
@@ -22,7 +22,7 @@ pub async fn live() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-pub async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
+pub async fn ready(State(state): State<Arc<AppState>>) -> (StatusCode, Json<Readiness>) {
     let check = sqlx::query("SELECT 1").execute(&state.pool);
     let answered = timeout(Duration::from_secs(2), check).await;
     let (code, status, db) = if matches!(answered, Ok(Ok(_))) {

@@ -15,18 +15,16 @@ pub mod serve;
 pub mod users;
 pub mod web;
 
-use std::sync::Arc;
-
 use config::Config;
 use external::External;
 use openapi::Openapi;
 use sqlx::SqlitePool;
 
 /// What handlers share.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AppState {
     pub pool: SqlitePool,
-    pub external: Arc<External>,
+    pub external: External,
     pub openapi: Openapi,
 }
 
@@ -34,7 +32,7 @@ impl AppState {
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             pool: db::connect(config).await?,
-            external: Arc::new(External::new(config)?),
+            external: External::new(config)?,
             openapi: Openapi::connect(config).await?,
         })
     }

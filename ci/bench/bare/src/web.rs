@@ -17,6 +17,7 @@ use http::{
     header::{CONTENT_TYPE, LOCATION},
 };
 use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// The routes that are measured: each variant has its own.
-pub fn domain() -> Router<AppState> {
+pub fn domain() -> Router<Arc<AppState>> {
     Router::new()
         .route("/external", post(external))
         .route("/products", get(search))
@@ -39,7 +40,7 @@ pub fn domain() -> Router<AppState> {
 }
 
 /// All others.
-pub fn rest() -> Router<AppState> {
+pub fn rest() -> Router<Arc<AppState>> {
     Router::new()
         .route("/health", get(live))
         .route("/healthz", get(live))
@@ -59,18 +60,21 @@ pub fn around(routes: Router, config: &Config) -> Router {
             status: StatusCode::METHOD_NOT_ALLOWED,
             detail: "this method is not allowed here".to_owned(),
         })
-        .layer(DefaultBodyLimit::max(config.body_limit))
-        .layer(from_fn_with_state(config.request_timeout, in_time))
-        .layer(from_fn_with_state(gate, unless_overloaded))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(
+            ServiceBuilder::new()
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(from_fn_with_state(gate, unless_overloaded))
+                .layer(from_fn_with_state(config.request_timeout, in_time))
+                .layer(DefaultBodyLimit::max(config.body_limit)),
+        )
 }
 
-async fn external(State(state): State<AppState>) -> Result<Json<Reply>, AppError> {
+async fn external(State(state): State<Arc<AppState>>) -> Result<Json<Reply>, AppError> {
     Ok(Json(state.external.call(&Default::default()).await?))
 }
 
 async fn search(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     search: Result<Query<Search>, QueryRejection>,
 ) -> Result<Json<Found>, AppError> {
     let Query(search) = search?;
@@ -78,7 +82,7 @@ async fn search(
 }
 
 async fn user(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<User>, AppError> {
     let Path(id) = id?;
@@ -86,7 +90,7 @@ async fn user(
 }
 
 async fn create(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     user: Result<Json<NewUser>, JsonRejection>,
 ) -> Result<impl IntoResponse, AppError> {
     let Json(user) = user?;
@@ -99,7 +103,7 @@ async fn document() -> ([(http::HeaderName, &'static str); 1], &'static str) {
     ([(CONTENT_TYPE, "application/json")], openapi::document())
 }
 
-async fn page(State(state): State<AppState>) -> Result<Html<&'static str>, AppError> {
+async fn page(State(state): State<Arc<AppState>>) -> Result<Html<&'static str>, AppError> {
     Ok(Html(state.openapi.page()?))
 }
 

@@ -3,6 +3,8 @@
 
 pub mod telemetry;
 
+use std::sync::Arc;
+
 use axum::{
     Json, Router,
     extract::{
@@ -32,14 +34,14 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 pub async fn run(instrument: impl FnOnce(Router) -> Router) -> anyhow::Result<()> {
     let telemetry = telemetry::init()?;
     let config = Config::parse();
-    let state = AppState::connect(&config).await?;
+    let state = Arc::new(AppState::connect(&config).await?);
     let routes = domain().merge(web::rest()).with_state(state.clone());
     serve::serve(&config, instrument(web::around(routes, &config))).await?;
     state.pool.close().await;
     telemetry.shutdown()
 }
 
-fn domain() -> Router<AppState> {
+fn domain() -> Router<Arc<AppState>> {
     Router::new()
         .route("/external", post(external))
         .route("/products", get(search))
@@ -47,7 +49,7 @@ fn domain() -> Router<AppState> {
 }
 
 async fn user(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<User>, AppError> {
     let Path(id) = id?;
@@ -72,7 +74,7 @@ async fn get_user(state: &AppState, id: i64) -> Result<User, AppError> {
 }
 
 async fn search(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     search: Result<Query<Search>, QueryRejection>,
 ) -> Result<Json<Found>, AppError> {
     let Query(search) = search?;
@@ -103,7 +105,7 @@ async fn find(state: &AppState, search: Search) -> Result<Found, AppError> {
     Ok(Found { count, products })
 }
 
-async fn external(State(state): State<AppState>) -> Result<Json<Reply>, AppError> {
+async fn external(State(state): State<Arc<AppState>>) -> Result<Json<Reply>, AppError> {
     Ok(Json(call(&state).await?))
 }
 
