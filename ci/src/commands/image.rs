@@ -90,7 +90,7 @@ async fn try_out(stack: &Stack, container: &Container) -> Result<Duration> {
         "it has a shell"
     );
     let begun = Instant::now();
-    docker(&["stop", "--time", "20", NAME])?;
+    docker(&["stop", "-t", "20", NAME])?;
     ensure!(begun.elapsed() < DEADLINE / 2, "SIGTERM does not stop it");
     let code = docker(&["inspect", "--format", "{{.State.ExitCode}}", NAME])?;
     ensure!(code.trim() == "0", "it ended with {code}");
