@@ -2,236 +2,178 @@
 //! hits all of them alike; the instructions of a request are counted one variant after the other.
 
 mod build;
+pub mod chart;
+pub mod costs;
 mod count;
 mod load;
+pub mod micro;
+mod python;
 pub mod report;
+mod running;
+pub mod scale;
 mod sink;
+pub mod soak;
+pub mod tables;
 mod usage;
+mod variant;
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use clap::ValueEnum;
-use serde::Serialize;
+use anyhow::{Result, anyhow};
+use tokio::runtime::Runtime;
 
 use crate::progress::Progress;
-use crate::service::Service;
-use crate::upstream::Upstream;
-use build::Binaries;
+use crate::stacks::Stack;
 use load::Load;
-use report::Measured;
-use sink::Sink;
+use report::{Measured, median};
+use running::{Programs, Running};
+use soak::Soaked;
+use usage::OffFirstCore;
+pub use variant::{Route, Variant};
 
 const SLICE: Duration = Duration::from_secs(1);
-/// Nothing here is late by itself, but within valgrind all of it is slow.
-const PATIENCE: [(&str, &str); 5] = [
-    ("DATABASE_TIMEOUT", "300s"),
-    ("REQUEST_TIMEOUT", "300s"),
-    ("UPSTREAM_TIMEOUT", "300s"),
-    ("OTEL_BSP_EXPORT_TIMEOUT", "300000"),
-    ("OTEL_EXPORTER_OTLP_TIMEOUT", "300000"),
-];
-/// Long enough for what is in the queues, and for valgrind.
-const STOP_DEADLINE: Duration = Duration::from_secs(60);
+/// Of what a variant can take, where it is measured how long an answer takes when nobody has to wait for long.
+const PACE: f64 = 0.7;
+/// Percent of a core. A variant that takes less was not saturated.
+const ENOUGH: f64 = 85.0;
 
 #[derive(Debug)]
 pub struct Plan {
+    /// What the services are.
+    pub stack: Stack,
     pub variants: Vec<Variant>,
     pub routes: Vec<Route>,
     pub slices: usize,
+    pub paced: usize,
     pub connections: usize,
     pub counted: usize,
-}
-
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum Variant {
-    /// `ci/bench/bare`.
-    Bare,
-    /// The default stack with everything on.
-    Service,
-    /// The same, with `fast-export`.
-    ServiceFast,
-    /// The default stack that records one trace of a hundred.
-    #[value(name = "service_1pct")]
-    #[serde(rename = "service_1pct")]
-    ServiceSampled,
-    /// The default stack with telemetry switched off by a variable.
-    ServiceDisabled,
-}
-
-impl Variant {
-    pub const ALL: [Self; 5] = [
-        Self::Bare,
-        Self::Service,
-        Self::ServiceFast,
-        Self::ServiceSampled,
-        Self::ServiceDisabled,
-    ];
-
-    fn settings(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::ServiceSampled => &[
-                ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
-                ("OTEL_TRACES_SAMPLER_ARG", "0.01"),
-            ],
-            Self::ServiceDisabled => &[("OTEL_SDK_DISABLED", "true")],
-            _ => &[],
-        }
-    }
-}
-
-impl fmt::Display for Variant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        f.pad(value.as_ref().map_or("", |value| value.get_name()))
-    }
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Route {
-    Users,
-    Search,
-    External,
-}
-
-impl Route {
-    pub const ALL: [Self; 3] = [Self::Users, Self::Search, Self::External];
-
-    fn request(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Users => ("GET", "/users/1"),
-            Self::Search => ("GET", "/products?q=lamp"),
-            Self::External => ("POST", "/external"),
-        }
-    }
-}
-
-impl fmt::Display for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        f.pad(value.as_ref().map_or("", |value| value.get_name()))
-    }
+    /// Where to leave what callgrind wrote.
+    pub profiles: Option<PathBuf>,
 }
 
 /// # Errors
 /// Something cannot be built or run, or a request fails.
-pub fn run(plan: &Plan, progress: &Progress) -> Result<Vec<Measured>> {
+pub fn run(mut plan: Plan, progress: &Progress) -> Result<Vec<Measured>> {
+    let programs = prepare(&mut plan, progress)?;
+    let plan = &plan;
+    let mut results = Vec::new();
+    for &route in &plan.routes {
+        for &variant in &plan.variants {
+            results.push(Measured::new(variant, route));
+        }
+    }
+    if plan.slices > 0 {
+        let wrap = usage::on_first_core();
+        let _others = OffFirstCore::new();
+        Runtime::new()?.block_on(slices(plan, &programs, &wrap, &mut results, progress))?;
+        warn_of_idle(&results, progress);
+    }
+    if plan.counted > 0 {
+        match count::valgrind() {
+            Ok(valgrind) => {
+                let counts = count::all(&valgrind, plan, &programs, &mut results, progress);
+                Runtime::new()?.block_on(counts)?;
+            }
+            Err(error) => progress.note(&format!("no instructions: {error:#}")),
+        }
+    }
+    Ok(results)
+}
+
+/// As many requests as can be for so long, one variant after the other.
+///
+/// # Errors
+/// As [`run`].
+pub fn soak(mut plan: Plan, time: Duration, progress: &Progress) -> Result<Vec<Soaked>> {
+    let programs = prepare(&mut plan, progress)?;
+    let wrap = usage::on_first_core();
+    let _others = OffFirstCore::new();
+    Runtime::new()?.block_on(soak::run(&plan, &programs, time, &wrap, progress))
+}
+
+/// Builds what `plan` needs. Without Python its variants leave.
+fn prepare(plan: &mut Plan, progress: &Progress) -> Result<Programs> {
     progress.step("building all variants for release");
-    let binaries = build::all(&mut |line| progress.detail(line))?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        let mut results = Vec::new();
-        for &route in &plan.routes {
-            for &variant in &plan.variants {
-                results.push(Measured::new(variant, route));
-            }
-        }
-        if plan.slices > 0 {
-            slices(plan, &binaries, &mut results, progress).await?;
-        }
-        if plan.counted > 0 {
-            match count::valgrind() {
-                Some(valgrind) => {
-                    for result in &mut results {
-                        let (variant, route) = (result.variant, result.route);
-                        progress.step(format!("counting instructions: {variant}, {route}"));
-                        let count = count::instructions(&valgrind, plan, &binaries, variant, route);
-                        result.instructions = Some(count.await?);
-                    }
-                }
-                None => progress.note("no valgrind here, so no instructions (Debian: valgrind)"),
-            }
-        }
-        Ok(results)
+    let needs_python = plan.variants.iter().any(|variant| variant.is_python());
+    // That waits for the network, this for the processor.
+    let (python, built) = thread::scope(|scope| {
+        let python = needs_python.then(|| scope.spawn(python::install));
+        let built = build::all(&plan.stack, &mut |line| progress.detail(line));
+        let panicked = |_| Err(anyhow!("installing it panicked"));
+        let python = python.map(|thread| thread.join().unwrap_or_else(panicked));
+        (python.transpose(), built)
+    });
+    built?;
+    let interpreter = python.unwrap_or_else(|error| {
+        progress.note(&format!("no Python: {error:#}"));
+        plan.variants.retain(|variant| !variant.is_python());
+        None
+    });
+    Ok(Programs {
+        stack: plan.stack.clone(),
+        interpreter,
     })
 }
 
-/// A variant at work, and what it sends to.
-struct Running {
-    service: Service,
-    sink: Sink,
-    _upstream: Upstream,
-}
-
-impl Running {
-    /// `wrap` goes before the binary.
-    async fn start(variant: Variant, binary: &Path, wrap: &[String]) -> Result<Self> {
-        let (sink, upstream) = (Sink::start().await?, Upstream::start().await?);
-        let mut env: BTreeMap<String, String> = BTreeMap::from([
-            ("PORT".to_owned(), "0".to_owned()),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), sink.endpoint()),
-            (
-                "UPSTREAM_URL".to_owned(),
-                format!("http://{}/", upstream.address()),
-            ),
-        ]);
-        let settings = PATIENCE.iter().chain(variant.settings());
-        env.extend(settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let service = Service::start_within(wrap, binary, &env)
-            .await
-            .with_context(|| variant.to_string())?;
-        Ok(Self {
-            service,
-            sink,
-            _upstream: upstream,
-        })
-    }
-
-    /// Stops it, and says how many spans came in all.
-    async fn stop(self) -> Result<usize> {
-        self.service.terminate()?;
-        self.service.ended(STOP_DEADLINE).await?;
-        Ok(self.sink.spans())
+/// Says where a variant could have answered more: then its numbers are not its own.
+fn warn_of_idle(results: &[Measured], progress: &Progress) {
+    for result in results {
+        let busy = median(&result.rps).zip(median(&result.cpu_us));
+        let busy = busy.map(|(requests, each)| requests * each / 1e4);
+        if let Some(percent @ ..ENOUGH) = busy {
+            progress.note(&format!(
+                "{}, {}: busy {percent:.0} % of the time, so the load was the limit, or the machine was busy with other things",
+                result.variant, result.route
+            ));
+        }
     }
 }
 
 async fn slices(
     plan: &Plan,
-    binaries: &Binaries,
+    programs: &Programs,
+    wrap: &[String],
     results: &mut [Measured],
     progress: &Progress,
 ) -> Result<()> {
     for &route in &plan.routes {
         let mut running = Vec::new();
         for &variant in &plan.variants {
-            running.push((
-                variant,
-                Running::start(variant, binaries.of(variant), &usage::on_first_core()).await?,
-            ));
+            running.push(Running::start(programs, variant, wrap).await?);
         }
+        let of_route = || |result: &&mut Measured| result.route == route;
         // The first turn only warms up.
         for turn in 0..=plan.slices {
             progress.step(format!("{route}: turn {turn} of {}", plan.slices));
-            for (variant, running) in &running {
+            for (running, result) in running.iter().zip(results.iter_mut().filter(of_route())) {
                 let pid = running.service.id()?;
                 let before = usage::cpu(pid)?;
                 let load = Load::on(running.service.address(), route, plan.connections);
                 let slice = load.during(SLICE).await?;
-                let cpu = usage::cpu(pid)?.saturating_sub(before);
-                let result = results
-                    .iter_mut()
-                    .find(|result| (result.variant, result.route) == (*variant, route));
-                if let Some(result) = result {
-                    result.add(turn > 0, &slice, cpu, usage::memory(pid)?);
+                result.saw(&slice, usage::memory(pid)?);
+                if turn > 0 {
+                    result.add(&slice, usage::cpu(pid)?.saturating_sub(before));
                 }
             }
         }
-        for (variant, running) in running {
-            let spans = running.stop().await?;
-            let result = results
-                .iter_mut()
-                .find(|result| (result.variant, result.route) == (variant, route));
-            if let Some(result) = result {
-                result.spans_received = spans;
+        for turn in 1..=plan.paced {
+            progress.step(format!("{route}: at a pace, turn {turn} of {}", plan.paced));
+            for (running, result) in running.iter().zip(results.iter_mut().filter(of_route())) {
+                let rate = PACE * median(&result.rps).unwrap_or_default();
+                let load = Load::on(running.service.address(), route, plan.connections);
+                let slice = load.paced(rate, SLICE).await?;
+                result.saw(&slice, usage::memory(running.service.id()?)?);
+                let p99 = slice.percentile(0.99).as_secs_f64() * 1e3;
+                result.paced_p99_ms.push(p99);
             }
+        }
+        for (running, result) in running
+            .into_iter()
+            .zip(results.iter_mut().filter(of_route()))
+        {
+            result.spans_received = Some(running.stop().await?.0);
         }
     }
     Ok(())

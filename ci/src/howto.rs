@@ -1,6 +1,6 @@
-//! Does what `telemetry/HOWTO.md` says, to the letter: what a reader is told is what is tested.
+//! Does what `telemetry/HOWTO.md` and `docs/guide.md` say, to the letter: what a reader is told is what is tested.
 //!
-//! A change is a line that ends in ``In `file`, <where>:`` and the fenced block behind it.
+//! A change is a line that ends in ``In `file`, <where>:`` and the fenced block behind it. Commands for a shell are none.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +21,7 @@ struct Change<'a> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Place<'a> {
+    New,
     End,
     Below(&'a str),
     BelowTheLast(&'a str),
@@ -39,12 +40,20 @@ pub fn follow(framework: &str) -> Result<PathBuf> {
     generate::generate_into(&stack(&plain)?, "plain", folder.path())?;
     let path = folder.path().join("telemetry/HOWTO.md");
     let howto = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    apply(&changes(&howto)?, folder.path())?;
+    change_as(&howto, folder.path())?;
     // The versions that ship, which other stacks have compiled.
     fs::copy(lock::path(), folder.path().join("Cargo.lock"))?;
     let home = root().join("target/howto").join(framework);
     files::mirror(folder.path(), &home)?;
     Ok(home)
+}
+
+/// Makes the changes of `document` to the project in `folder`.
+///
+/// # Errors
+/// A block of code is no change, or has no place there.
+pub fn change_as(document: &str, folder: &Path) -> Result<()> {
+    apply(&changes(document)?, folder)
 }
 
 /// The stack whose telemetry fits the plain service in `folder`.
@@ -79,9 +88,11 @@ fn changes(howto: &str) -> Result<Vec<Change<'_>>> {
     let mut rest = howto;
     while let Some((text, after)) = rest.split_once("\n```") {
         let (block, after) = after.split_once("\n```").context("a block has no end")?;
-        let (_language, block) = block.split_once('\n').context("an empty block")?;
-        let line = text.trim_end().lines().next_back().unwrap_or_default();
-        changes.push(change(line, block).with_context(|| format!("`{line}`"))?);
+        let (language, block) = block.split_once('\n').context("an empty block")?;
+        if language != "sh" {
+            let line = text.trim_end().lines().next_back().unwrap_or_default();
+            changes.push(change(line, block).with_context(|| format!("`{line}`"))?);
+        }
         rest = after;
     }
     ensure!(!changes.is_empty(), "there is no change in it");
@@ -97,6 +108,7 @@ fn change<'a>(line: &'a str, block: &'a str) -> Result<Change<'a>> {
     let (word, anchor) = place.split_once('`').unwrap_or((place, ""));
     let anchor = anchor.trim_end_matches('`');
     let place = match word.trim() {
+        "a new file" => Place::New,
         "at the end" => Place::End,
         "below" => Place::Below(anchor),
         "below the last" => Place::BelowTheLast(anchor),
@@ -112,6 +124,10 @@ fn apply(changes: &[Change<'_>], folder: &Path) -> Result<()> {
         let path = folder.join(change.file);
         let text = match texts.remove(&path) {
             Some(text) => text,
+            None if change.place == Place::New => {
+                ensure!(!path.exists(), "{} is not new", path.display());
+                String::new()
+            }
             None => fs::read_to_string(&path).with_context(|| path.display().to_string())?,
         };
         let changed = changed(&text, change);
@@ -134,7 +150,7 @@ fn changed(text: &str, change: &Change<'_>) -> Option<String> {
     };
     let mut lines = text.lines();
     match *place {
-        Place::End => Some(format!("{text}{block}\n")),
+        Place::New | Place::End => Some(format!("{text}{block}\n")),
         Place::Below(anchor) => lines.position(|line| line.contains(anchor)).map(below),
         Place::BelowTheLast(anchor) => {
             let lines = lines.enumerate().filter(|(_, line)| line.contains(anchor));
@@ -149,7 +165,8 @@ mod tests {
     use super::*;
 
     const HOWTO: &str = "# How\n\nFirst. In `a.rs`, below `fn`:\n\n```rust\nb\n```\n\nIn `a.rs`, instead of `x`:\n\n\
-        ```rust\nyy\n```\nIn `a.rs`, below the last `b`:\n\n```rust\nc\n```\nIn `a.rs`, at the end:\n```\n\nd\n```\n";
+        ```rust\nyy\n```\nIn `a.rs`, below the last `b`:\n\n```rust\nc\n```\nIn `a.rs`, at the end:\n```\n\nd\n```\n\
+        Try it:\n```sh\nls\n```\nIn `b.rs`, a new file:\n```\ne\n```\n";
 
     #[test]
     fn changes_are_read_and_made() {
@@ -161,6 +178,11 @@ mod tests {
             fs::read_to_string(&path).unwrap(),
             "fn\nb\nc\nfn yy yy\n\nd\n"
         );
+        let new = fs::read_to_string(folder.path().join("b.rs")).unwrap();
+        assert_eq!(new, "e\n");
+        let again = "In `b.rs`, a new file:\n```\nf\n```";
+        let again = change_as(again, folder.path()).unwrap_err();
+        assert!(again.to_string().contains("is not new"), "{again}");
     }
 
     #[test]

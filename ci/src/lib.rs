@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod contract;
 pub mod dashboards;
 pub mod demo;
+pub mod documents;
 pub mod explain;
 pub mod faults;
 pub mod files;

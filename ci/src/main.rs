@@ -74,3 +74,43 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(args),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ci::documents::{self, Document, OF_A_SERVICE, arguments, told};
+    use ci::specimens::Specimen;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn is_one_of_ours(words: &[String]) -> Result<(), String> {
+        let words = std::iter::once("ci").chain(words.iter().map(String::as_str));
+        match Cli::try_parse_from(words) {
+            Err(error) if error.kind() != ErrorKind::DisplayHelp => Err(error.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    #[test]
+    fn every_command_that_documents_tell_to_type_is_one() {
+        let stack = "axum-sqlite-reqwest+redis+jobs+kubernetes+dashboards";
+        let mut documents = documents::own().unwrap();
+        let service = Specimen::new(&stack.parse().unwrap()).unwrap();
+        documents.extend(Document::among(&service.files));
+        let mut seen = 0;
+        for document in &documents {
+            for command in told(document) {
+                let Some(words) = arguments(&command) else {
+                    continue;
+                };
+                seen += 1;
+                if !OF_A_SERVICE.contains(&&*words.join(" ")) {
+                    is_one_of_ours(&words)
+                        .unwrap_or_else(|error| panic!("{command} in {document:?}: {error}"));
+                }
+            }
+        }
+        assert!(seen > 30, "{seen}");
+        assert!(is_one_of_ours(&["new".to_owned(), "--nonsense".to_owned()]).is_err());
+    }
+}

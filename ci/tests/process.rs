@@ -9,7 +9,7 @@ use std::time::Duration;
 use ci::client::{self, Answer, Request};
 use ci::receiver::Receiver;
 use ci::service::{Ended, Service};
-use ci::signals::Kind;
+use ci::signals::{Kind, Measure, Resource, Value};
 use ci::upstream::Upstream;
 
 use ci::{house, stacks, subject};
@@ -317,6 +317,47 @@ async fn opentelemetry_rust_issue_1171_export_is_not_itself_exported() {
         let krate = record.scope.name.split("::").next().unwrap_or_default();
         assert!(!carriers.contains(&krate), "{record:?}");
     }
+}
+
+/// One image, one environment, several replicas: nobody tells them apart but they themselves.
+#[tokio::test]
+async fn two_instances_with_the_same_settings_have_nothing_to_fight_over() {
+    let receiver = Receiver::start().await.unwrap();
+    let endpoint = receiver.grpc_endpoint();
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
+    let (one, other) = tokio::try_join!(start(&settings), start(&settings)).unwrap();
+    let asked = [(&one, 2), (&other, 3)];
+    for (service, times) in asked {
+        for _ in 0..times {
+            assert_eq!(get(service, "/users/1").await.status, 200);
+        }
+    }
+    for ended in [stop(one).await, stop(other).await] {
+        assert_eq!(warnings(&ended.lines), 0, "{:#?}", ended.lines);
+        assert!(ended.errors.is_empty(), "{:#?}", ended.errors);
+    }
+
+    let received = receiver.store().snapshot();
+    let instance = |resource: &Resource| {
+        let id = resource.attributes.get("service.instance.id");
+        id.and_then(Value::as_str).unwrap().to_owned()
+    };
+    let mut spans = BTreeMap::new();
+    for span in received.spans.iter().filter(|s| s.kind == Kind::Server) {
+        *spans.entry(instance(&span.resource)).or_insert(0) += 1;
+    }
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    assert!(spans.values().eq([&2, &3]) || spans.values().eq([&3, &2]));
+    // Nor do their streams of metrics meet: each counts its own requests.
+    let mut counts = BTreeMap::new();
+    for point in &received.metrics {
+        if let ("http.server.request.duration", Measure::Histogram { count, .. }) =
+            (point.name.as_str(), &point.measure)
+        {
+            counts.insert(instance(&point.resource), *count);
+        }
+    }
+    assert_eq!(counts, spans);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Requests without a pause, over connections that stay.
+//! Requests over connections that stay: without a pause, or at a pace.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 use super::Route;
 
@@ -29,6 +30,9 @@ pub(super) struct Load {
     route: Route,
     connections: usize,
 }
+
+/// When a client sends its next request; `None` when it is done.
+type Next = dyn Fn(usize, usize) -> Option<Instant> + Send + Sync;
 
 impl Slice {
     pub(super) fn percentile(&self, share: f64) -> Duration {
@@ -50,21 +54,38 @@ impl Load {
     /// As many as can be sent in this time.
     pub(super) async fn during(self, time: Duration) -> Result<Slice> {
         let end = Instant::now() + time;
-        self.while_true(move || Instant::now() < end).await
+        self.run(Arc::new(move |_, _| {
+            Some(Instant::now()).filter(|now| *now < end)
+        }))
+        .await
     }
 
     /// So many.
     pub(super) async fn times(self, count: usize) -> Result<Slice> {
         let begun = AtomicUsize::new(0);
-        self.while_true(move || begun.fetch_add(1, Ordering::Relaxed) < count)
-            .await
+        self.run(Arc::new(move |_, _| {
+            (begun.fetch_add(1, Ordering::Relaxed) < count).then(Instant::now)
+        }))
+        .await
     }
 
-    async fn while_true(self, more: impl Fn() -> bool + Send + Sync + 'static) -> Result<Slice> {
-        let (more, begun) = (Arc::new(more), Instant::now());
+    /// So many a second, evenly, whether those before were answered or not: a request that has to wait for its connection
+    /// has begun when it was due.
+    pub(super) async fn paced(self, rate: f64, time: Duration) -> Result<Slice> {
+        let (begun, connections) = (Instant::now(), self.connections);
+        self.run(Arc::new(move |client, request| {
+            let nth = request * connections + client;
+            let due = Duration::from_secs_f64(nth as f64 / rate);
+            (due < time).then_some(begun + due)
+        }))
+        .await
+    }
+
+    async fn run(self, next: Arc<Next>) -> Result<Slice> {
+        let begun = Instant::now();
         let mut clients = JoinSet::new();
-        for _ in 0..self.connections {
-            clients.spawn(self.client(more.clone()));
+        for client in 0..self.connections {
+            clients.spawn(self.client(client, next.clone()));
         }
         let mut slice = Slice::default();
         while let Some(times) = clients.join_next().await {
@@ -75,15 +96,20 @@ impl Load {
         Ok(slice)
     }
 
-    async fn client(self, more: Arc<impl Fn() -> bool>) -> Result<Vec<Duration>> {
+    async fn client(self, client: usize, next: Arc<Next>) -> Result<Vec<Duration>> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let (method, target) = self.route.request();
         let mut times = Vec::new();
-        while more() {
-            let begun = Instant::now();
+        while let Some(due) = next(client, times.len()) {
+            let mut begun = due;
+            if due > Instant::now() {
+                sleep_until(due.into()).await;
+                // The clock's coarseness is not the service's.
+                begun = Instant::now();
+            }
             let request = hyper::Request::builder()
                 .method(method)
                 .uri(target)

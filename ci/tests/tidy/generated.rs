@@ -74,7 +74,7 @@ fn no_text_speaks_of_an_absent_feature() {
 }
 
 /// As [`WORDS`], for what `ops` chooses.
-const OPS_WORDS: [(&str, &[&str]); 1] = [("openapi", &["openapi", "OpenAPI", "/docs"])];
+const OPS_WORDS: [(&str, &[&str]); 1] = [("openapi", &["openapi", "OpenAPI", "GET /docs"])];
 
 #[test]
 fn the_readme_speaks_of_what_ops_chose_and_of_nothing_else() {

@@ -5,7 +5,7 @@ mod wait;
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use http::StatusCode;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -74,7 +74,9 @@ impl Db {
             db.migrate().await?;
             let seed =
                 sqlx::raw_sql(include_str!("../../migrations/seed.sql")).execute(db.pool.inner());
-            seed.await.context("the example rows cannot be added")?;
+            // Here and below: what sqlx says quotes its causes, and a chain of errors would say them again.
+            seed.await
+                .map_err(|error| anyhow!("the example rows cannot be added: {error}"))?;
         }
         Ok(db)
     }
@@ -95,8 +97,9 @@ impl Db {
             wait::until_there(&options, patience).await?;
             backend::pool(settings).connect_with(options).await
         };
-        let pool = pool.await;
-        let pool = pool.context("the database at DATABASE_URL cannot be used")?;
+        let pool = pool.await.map_err(|error: sqlx::Error| {
+            anyhow!("the database at DATABASE_URL cannot be used: {error}")
+        })?;
         Ok(Self {
             pool: sql::Pool::new(pool, "db"),
         })
@@ -114,7 +117,7 @@ impl Db {
         };
         migrate
             .await
-            .context("the database's schema cannot be brought up to date")
+            .map_err(|error| anyhow!("the database's schema cannot be brought up to date: {error}"))
     }
 
     /// Whether the database answers. Not traced: load balancers ask all the time.

@@ -6,22 +6,13 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::{Context, global};
-use opentelemetry_sdk::trace::Tracer;
+use opentelemetry::global;
 use tokio::sync::oneshot;
-use tracing::{Metadata, Subscriber, subscriber::Interest};
-use tracing_subscriber::{
-    Layer, Registry,
-    filter::{FilterFn, LevelFilter, Targets, dynamic_filter_fn},
-    fmt::writer::BoxMakeWriter,
-    layer::SubscriberExt as _,
-    registry::LookupSpan,
-    util::SubscriberInitExt as _,
-};
+use tracing_subscriber::{fmt::writer::BoxMakeWriter, util::SubscriberInitExt as _};
 
 use crate::{
-    env::Env, exception, health, logs, marks::Rule, page::Page, pipeline::Pipeline, propagation,
-    rejected, resource, runtime, sampler, settings::Settings, variables,
+    env::Env, exception, health, marks::Rule, page::Page, pipeline::Pipeline, propagation,
+    resource, runtime, settings::Settings, subscriber, variables,
 };
 
 /// What the service says of itself. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over it.
@@ -109,21 +100,7 @@ pub(crate) fn start(
     settings: &Settings,
     console: BoxMakeWriter,
 ) -> Result<(), InitError> {
-    let targets = logs::targets(settings.sdk_logs);
-    let subscriber = Registry::default()
-        .with(
-            pipeline
-                .tracer()
-                .map(|tracer| span_bridge(tracer, &targets)),
-        )
-        .with(
-            pipeline
-                .logger()
-                .map(|logs| log_bridge(logs, &targets, settings)),
-        )
-        .with(rejected::layer())
-        .with(logs::console_layer(&targets, settings.log_format, console));
-    subscriber
+    subscriber::of(&pipeline, settings, console)
         .try_init()
         .map_err(|_| InitError::SubscriberInstalled)?;
 
@@ -139,67 +116,6 @@ pub(crate) fn start(
     exception::use_signal(settings.exceptions);
     PIPELINE.get_or_init(|| pipeline);
     Ok(())
-}
-
-/// Spans of `tracing` become spans of the trace, whatever `RUST_LOG` says about logs: a service that logs only warnings
-/// must not lose its spans. The bridge's own extras (location, threads, busy/idle times) cost more than the span.
-fn span_bridge<S>(tracer: Tracer, targets: &Targets) -> impl Layer<S> + use<S>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    let (loudest, verbose) = (logs::loudest(targets), targets.clone());
-    let is_wanted = move |metadata: &Metadata<'_>| {
-        // Events are log records; the bridge would repeat each as a span event.
-        metadata.is_span()
-            && !logs::is_transport(metadata.target())
-            && (*metadata.level() <= LevelFilter::INFO
-                || verbose.would_enable(metadata.target(), metadata.level()))
-    };
-    let is_wanted_here = is_wanted.clone();
-    tracing_opentelemetry::layer()
-        .with_tracer(tracer)
-        .with_location(false)
-        .with_threads(false)
-        .with_target(false)
-        .with_level(false)
-        .with_tracked_inactivity(false)
-        .with_filter(
-            // The bridge gathers attributes before it asks the sampler.
-            dynamic_filter_fn(move |metadata, _| {
-                is_wanted_here(metadata) && Context::map_current(sampler::may_record_below)
-            })
-            .with_callsite_filter(move |metadata| {
-                if is_wanted(metadata) {
-                    Interest::sometimes()
-                } else {
-                    Interest::never()
-                }
-            })
-            .with_max_level_hint(loudest.max(LevelFilter::INFO)),
-        )
-}
-
-/// Events of `tracing` become log records: those that `RUST_LOG` enables, never those of the exporters' own transport
-/// (each export would cause the next: <https://github.com/open-telemetry/opentelemetry-rust/issues/1171>).
-fn log_bridge<S>(
-    provider: &opentelemetry_sdk::logs::SdkLoggerProvider,
-    targets: &Targets,
-    settings: &Settings,
-) -> impl Layer<S> + use<S>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    let (loudest, targets) = (logs::loudest(targets), targets.clone());
-    let exceptions_as_logs = settings.exceptions.as_logs();
-    opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge::new(provider).with_filter(
-        FilterFn::new(move |metadata| {
-            metadata.is_event()
-                && !logs::is_transport(metadata.target())
-                && (exceptions_as_logs || metadata.target() != exception::SPAN_EVENT_TARGET)
-                && targets.would_enable(metadata.target(), metadata.level())
-        })
-        .with_max_level_hint(loudest),
-    )
 }
 
 /// Keeps telemetry going. Hold it in `main` and call [`Telemetry::shutdown`] once the server has drained; dropping it

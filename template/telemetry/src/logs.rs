@@ -15,13 +15,13 @@ use opentelemetry_sdk::{
 };
 use serde_json::{Map, Value};
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
     Layer,
-    filter::{FilterFn, Targets},
+    filter::Targets,
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::Writer,
@@ -31,7 +31,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{printable::printable_json, session::SessionId, settings::LogFormat};
+use crate::{
+    printable::printable_json, session::SessionId, settings::LogFormat, subscriber::Events,
+};
 use words::Words;
 
 /// Which log lines are wanted, from `RUST_LOG`; default `info`. Of the SDK's own, those up to `sdk`.
@@ -71,16 +73,6 @@ fn wanted(wanted: &str, sdk: LevelFilter) -> Targets {
         })
 }
 
-/// The most that any target may say. Filters that tell it spare all that is beyond it the question: sqlx asks for each
-/// statement, and whoever logs by the `log` crate each time.
-pub(crate) fn loudest(targets: &Targets) -> LevelFilter {
-    let named = targets.iter().map(|(_, level)| level);
-    named
-        .chain(targets.default_level())
-        .max()
-        .unwrap_or(LevelFilter::OFF)
-}
-
 /// Whether `target` belongs to what carries telemetry itself. Its spans and logs are never exported: each export would
 /// cause the next.
 pub(crate) fn is_transport(target: &str) -> bool {
@@ -101,24 +93,23 @@ pub(crate) fn is_transport(target: &str) -> bool {
 /// Log lines. Spans are not shown here and not even visited: formatting their fields for every request would
 /// cost more than the trace.
 pub(crate) fn console_layer<S>(
-    targets: &Targets,
+    targets: Targets,
     format: LogFormat,
     console: BoxMakeWriter,
 ) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let (loudest, targets) = (loudest(targets), targets.clone());
-    tracing_subscriber::fmt::layer()
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(format == LogFormat::Pretty && std::io::stdout().is_terminal())
         .event_format(Line { format })
-        .with_writer(console)
-        .with_filter(
-            FilterFn::new(move |metadata| {
-                metadata.is_event() && targets.would_enable(metadata.target(), metadata.level())
-            })
-            .with_max_level_hint(loudest),
-        )
+        .with_writer(console);
+    Events {
+        layer: lines,
+        wants: move |metadata: &Metadata<'_>| {
+            targets.would_enable(metadata.target(), metadata.level())
+        },
+    }
 }
 
 struct Line {

@@ -1,6 +1,6 @@
 //! In place of the page with the last traces, which is for development only: nobody looks on.
 
-use opentelemetry_sdk::{logs::LoggerProviderBuilder, trace::TracerProviderBuilder};
+use opentelemetry_sdk::{logs::LoggerProviderBuilder, trace::SpanProcessor};
 
 use crate::{env::Env, limits::Limits, marks::Rule};
 
@@ -18,12 +18,8 @@ impl Page {
     pub(crate) fn url(&self) -> Option<&str> {
         None
     }
-    pub(crate) fn with_spans(
-        &self,
-        to: TracerProviderBuilder,
-        _: &Limits,
-    ) -> TracerProviderBuilder {
-        to
+    pub(crate) fn spans(&self) -> Option<Box<dyn SpanProcessor>> {
+        None
     }
     pub(crate) fn with_logs(&self, to: LoggerProviderBuilder, _: &Limits) -> LoggerProviderBuilder {
         to

@@ -17,7 +17,7 @@ use opentelemetry_sdk::{
     error::{OTelSdkError, OTelSdkResult},
     logs::{BatchLogProcessor, SdkLoggerProvider},
     metrics::{Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream},
-    trace::{BatchSpanProcessor, SdkTracerProvider, Tracer},
+    trace::{BatchSpanProcessor, SdkTracerProvider, SpanProcessor, Tracer},
 };
 
 use crate::{
@@ -28,10 +28,11 @@ use crate::{
     health::Health,
     limits::{LimitedLogs, LimitedSpans, Limits},
     marks::Rule,
+    outputs::Outputs,
     page::Page,
     queue::Queue,
     sampler,
-    session::SessionProcessor,
+    session::{SessionOnLogs, SessionOnSpans},
     settings::{Protocol, Settings, Signal},
     transport::{ExportRuntime, Transport, endpoint},
 };
@@ -195,28 +196,26 @@ fn traces(
     if otlp.is_none() && !signal.console && page.url().is_none() {
         return None;
     }
-    let mut provider = SdkTracerProvider::builder()
+    let mut outputs: Vec<Box<dyn SpanProcessor>> = Vec::new();
+    if let Some(exporter) = otlp {
+        let batches = BatchSpanProcessor::builder(exporter)
+            .with_batch_config(batching.spans())
+            .build();
+        outputs.push(Box::new(queue("traces", batches, &batching, transport)));
+    }
+    if signal.console {
+        outputs.push(Box::new(console::TraceTree::stdout(rule, page.url())));
+    }
+    outputs.extend(page.spans());
+    let provider = SdkTracerProvider::builder()
         .with_resource(resource.clone())
         .with_sampler(sampler)
         .with_span_limits(limits.spans)
-        .with_span_processor(SessionProcessor);
-    let value_length = limits.span_value_length;
-    if let Some(exporter) = otlp {
-        let inner = BatchSpanProcessor::builder(exporter)
-            .with_batch_config(batching.spans())
-            .build();
-        provider = provider.with_span_processor(LimitedSpans {
-            inner: queue("traces", inner, &batching, transport),
-            value_length,
-        });
-    }
-    if signal.console {
-        provider = provider.with_span_processor(LimitedSpans {
-            inner: console::TraceTree::stdout(rule, page.url()),
-            value_length,
-        });
-    }
-    Some(page.with_spans(provider, &limits).build())
+        .with_span_processor(SessionOnSpans(LimitedSpans {
+            inner: Outputs(outputs),
+            value_length: limits.span_value_length,
+        }));
+    Some(provider.build())
 }
 
 fn metrics(
@@ -300,7 +299,7 @@ fn logs(
     }
     let mut provider = SdkLoggerProvider::builder()
         .with_resource(resource.clone())
-        .with_log_processor(SessionProcessor)
+        .with_log_processor(SessionOnLogs)
         .with_log_processor(crate::logs::EventNames);
     if let Some(exporter) = exporter {
         let inner = BatchLogProcessor::builder(exporter)

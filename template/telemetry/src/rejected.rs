@@ -4,10 +4,12 @@
 use std::{cell::Cell, fmt};
 
 use tracing::{
-    Event, Subscriber,
+    Event, Metadata, Subscriber,
     field::{Field, Visit},
 };
-use tracing_subscriber::{Layer, filter::FilterFn, layer::Context, registry::LookupSpan};
+use tracing_subscriber::{Layer, layer::Context};
+
+use crate::subscriber::Events;
 
 /// Longer than any reason that a person would write.
 const REASON: usize = 200;
@@ -29,15 +31,16 @@ pub(crate) fn note(count: i64, reason: &str) {
 }
 
 /// Hears what the exporters say of it, whatever else is logged.
-pub(crate) fn layer<S>() -> impl Layer<S>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    Listener.with_filter(FilterFn::new(|metadata| {
-        metadata.is_event()
-            && metadata.target() == "opentelemetry-otlp"
-            && metadata.name().ends_with("PartialSuccess")
-    }))
+pub(crate) fn layer<S: Subscriber>() -> impl Layer<S> {
+    Events {
+        layer: Listener,
+        wants: is_said_by,
+    }
+}
+
+/// Whether this is the event by which they say it.
+pub(crate) fn is_said_by(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == "opentelemetry-otlp" && metadata.name().ends_with("PartialSuccess")
 }
 
 struct Listener;

@@ -6,6 +6,7 @@ use opentelemetry::{
     Context, InstrumentationScope, KeyValue, logs::LogRecord as _, trace::Span as _,
 };
 use opentelemetry_sdk::{
+    Resource,
     error::OTelSdkResult,
     logs::{LogProcessor, SdkLogRecord},
     trace::{Span, SpanData, SpanProcessor},
@@ -47,26 +48,36 @@ impl SessionId {
     }
 }
 
-/// Writes the session of the parent context onto each span as it starts, and that of the current one onto log records.
+/// Writes the session of the parent context onto each span as it starts, and hands it on.
 #[derive(Debug)]
-pub(crate) struct SessionProcessor;
+pub(crate) struct SessionOnSpans<P>(pub(crate) P);
 
-impl SpanProcessor for SessionProcessor {
+impl<P: SpanProcessor> SpanProcessor for SessionOnSpans<P> {
     fn on_start(&self, span: &mut Span, parent: &Context) {
         if let Some(session) = parent.get::<SessionId>() {
             span.set_attribute(session.attribute());
         }
+        self.0.on_start(span, parent);
     }
-    fn on_end(&self, _: SpanData) {}
+    fn on_end(&self, span: SpanData) {
+        self.0.on_end(span);
+    }
     fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
+        self.0.force_flush()
     }
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
     }
 }
 
-impl LogProcessor for SessionProcessor {
+/// Writes the current session onto each log record.
+#[derive(Debug)]
+pub(crate) struct SessionOnLogs;
+
+impl LogProcessor for SessionOnLogs {
     fn emit(&self, record: &mut SdkLogRecord, _: &InstrumentationScope) {
         if let Some(session) = SessionId::current() {
             record.add_attribute(SESSION_ID, session.as_str().to_owned());

@@ -34,7 +34,7 @@ use tracing_subscriber::fmt::{TestWriter, writer::BoxMakeWriter};
 
 use crate::{
     env::Env, guard, pipeline::Pipeline, propagation::trace_parent::TraceParent,
-    session::SessionProcessor, settings::Settings,
+    session::SessionOnSpans, settings::Settings,
 };
 
 /// The traces so far, and a signal at each change, so that waiting needs no polling.
@@ -79,8 +79,7 @@ static COLLECTED: LazyLock<Arc<Collected>> = LazyLock::new(|| {
     let collected = Arc::<Collected>::default();
     let traces = SdkTracerProvider::builder()
         .with_resource(Resource::builder_empty().build())
-        .with_span_processor(SessionProcessor)
-        .with_span_processor(Keep(collected.clone()))
+        .with_span_processor(SessionOnSpans(Keep(collected.clone())))
         .build();
     let pipeline = Pipeline::of(
         traces,

@@ -28,6 +28,19 @@ async fn a_migration_that_is_half_done_is_named() {
 }
 
 #[tokio::test]
+async fn what_the_database_says_is_told_once() {
+    let (config, app) = App::prepare(&[]).await;
+    let state = AppState::connect(&config).await;
+    state.expect("the service starts").close().await;
+    app.database.execute("DROP TABLE products").await;
+
+    let error = refused(&config).await;
+
+    let (_, said) = error.rsplit_once(": ").expect("what it says");
+    assert_eq!(error.matches(said).count(), 1, "{error}");
+}
+
+#[tokio::test]
 async fn a_url_that_cannot_be_used_is_not_shown() {
     let (config, _app) = App::prepare(&[]).await;
     let scheme = config.db.url.split(':').next().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::{str::FromStr as _, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use apalis_core::task::task_id::TaskId;
 use apalis_postgres::PostgresStorage;
 use clap::Args;
@@ -31,8 +31,11 @@ impl Queue {
             queue.migrate().await?;
         } else {
             let present = sqlx::query("SELECT 1 FROM apalis.jobs LIMIT 1").execute(&queue.pool);
+            // Here and below: what sqlx says quotes its causes, and a chain of errors would say them again.
             let missing = "the database has no queue; start this program with `migrate` once";
-            present.await.context(missing)?;
+            present
+                .await
+                .map_err(|error| anyhow!("{missing}: {error}"))?;
         }
         Ok(queue)
     }
@@ -51,16 +54,17 @@ impl Queue {
                 let quiet = connection.execute("SET client_min_messages = error");
                 Box::pin(async { quiet.await.map(drop) })
             });
-        let pool = pool.connect_with(options).await;
-        Ok(Self {
-            pool: pool.context("the queue in the database at DATABASE_URL cannot be opened")?,
-        })
+        let pool = pool.connect_with(options).await.map_err(|error| {
+            anyhow!("the queue in the database at DATABASE_URL cannot be opened: {error}")
+        })?;
+        Ok(Self { pool })
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
         // They keep their own account of what was done, in their own schema.
         let migrated = PostgresStorage::setup(&self.pool).await;
-        migrated.context("the queue's schema cannot be brought up to date")
+        migrated
+            .map_err(|error| anyhow!("the queue's schema cannot be brought up to date: {error}"))
     }
 
     pub(super) fn storage(&self) -> Storage {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use apalis_core::task::task_id::TaskId;
 use apalis_sqlite::SqliteStorage;
 use clap::Args;
@@ -37,8 +37,11 @@ impl Queue {
             queue.migrate().await?;
         } else {
             let present = sqlx::query("SELECT 1 FROM Jobs LIMIT 1").execute(&queue.pool);
+            // Here and below: what sqlx says quotes its causes, and a chain of errors would say them again.
             let missing = "the database has no queue; start this program with `migrate` once";
-            present.await.context(missing)?;
+            present
+                .await
+                .map_err(|error| anyhow!("{missing}: {error}"))?;
         }
         Ok(queue)
     }
@@ -53,10 +56,10 @@ impl Queue {
             // One for each worker, one to push, and one to spare.
             .max_connections(config.jobs.concurrency + 2)
             .acquire_timeout(config.db.timeout);
-        let pool = pool.connect_with(options).await;
-        Ok(Self {
-            pool: pool.context("the queue in the database at DATABASE_URL cannot be opened")?,
-        })
+        let pool = pool.connect_with(options).await.map_err(|error| {
+            anyhow!("the queue in the database at DATABASE_URL cannot be opened: {error}")
+        })?;
+        Ok(Self { pool })
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
@@ -64,7 +67,8 @@ impl Queue {
         let mut migrations = SqliteStorage::migrations();
         migrations.dangerous_set_table_name(MIGRATIONS);
         let migrated = migrations.run(&self.pool).await;
-        migrated.context("the queue's schema cannot be brought up to date")
+        migrated
+            .map_err(|error| anyhow!("the queue's schema cannot be brought up to date: {error}"))
     }
 
     pub(super) fn storage(&self) -> Storage {

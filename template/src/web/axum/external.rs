@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{Json, Router, extract::State, routing::post};
 
 use crate::{
@@ -6,10 +8,10 @@ use crate::{
     state::AppState,
 };
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new().route("/external", post(call))
 }
 
-async fn call(State(state): State<AppState>) -> Result<Json<Reply>, AppError> {
+async fn call(State(state): State<Arc<AppState>>) -> Result<Json<Reply>, AppError> {
     Ok(Json(external::call(&state).await?))
 }

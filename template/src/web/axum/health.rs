@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{Json, Router, extract::State, routing::get};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -5,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{health::Readiness, state::AppState};
 
 /// Both spellings are in use: Kubernetes' with `z`, others without.
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/health", get(live))
         .route("/healthz", get(live))
@@ -18,7 +20,7 @@ async fn live() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
+async fn ready(State(state): State<Arc<AppState>>) -> (StatusCode, Json<Readiness>) {
     let readiness = state.readiness().await;
     let status = if readiness.is_ready() {
         StatusCode::OK

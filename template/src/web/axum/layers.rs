@@ -2,22 +2,27 @@
 
 use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
 use telemetry::http_server::TelemetryLayer;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error;
 use crate::{config::Server, overload::Gate};
 
-/// From the inside out: each layer sees the answers of those above it, telemetry those of all.
+/// From the outside in: each layer sees the answers of those below it, telemetry those of all. They are one layer to axum,
+/// which makes a box for each of its layers at each request.
 pub(super) fn around(routes: Router, server: &Server) -> Router {
     let gate = Gate::new(server.max_concurrent_requests);
     routes
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
-        .layer(DefaultBodyLimit::max(server.body_limit))
-        .layer(from_fn_with_state(server.request_timeout, error::in_time))
-        .layer(from_fn_with_state(gate, error::unless_overloaded))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(TelemetryLayer)
+        .layer(
+            ServiceBuilder::new()
+                .layer(TelemetryLayer)
+                .layer(CatchPanicLayer::custom(error::panicked))
+                .layer(from_fn_with_state(gate, error::unless_overloaded))
+                .layer(from_fn_with_state(server.request_timeout, error::in_time))
+                .layer(DefaultBodyLimit::max(server.body_limit)),
+        )
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{
     Json, Router,
     extract::{Query, State, rejection::QueryRejection},
@@ -10,12 +12,12 @@ use crate::{
     state::AppState,
 };
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new().route("/products", get(search))
 }
 
 async fn search(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     search: Result<Query<Search>, QueryRejection>,
 ) -> Result<Json<Found>, AppError> {
     let Query(search) = search?;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{
     Json, Router,
     extract::{
@@ -15,14 +17,14 @@ use crate::{
     users::{self, NewUser, User},
 };
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/users", post(create))
         .route("/users/{id}", get(show))
 }
 
 async fn show(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<User>, AppError> {
     let Path(id) = id?;
@@ -30,7 +32,7 @@ async fn show(
 }
 
 async fn create(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     user: Result<Json<NewUser>, JsonRejection>,
 ) -> Result<impl IntoResponse, AppError> {
     let Json(user) = user?;

@@ -4,7 +4,7 @@
 //! framework's requests and responses into [`Request`] and [`ServerSpan`] and decides nothing.
 
 mod adapter;
-mod metrics;
+mod kind;
 #[cfg(test)]
 mod tests;
 
@@ -15,25 +15,28 @@ use std::{
     time::Instant,
 };
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use opentelemetry::{
     Context, KeyValue, StringValue,
     global::{self, BoxedTracer},
     propagation::Extractor,
-    trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_semantic_conventions::attribute;
 
 pub use adapter::*;
+use kind::Kind;
 
 use crate::{
     exception,
-    methods::{KnownMethods, OTHER},
     propagation::{self, Caller},
     redact,
 };
 
 const SCOPE: &str = "telemetry.http_server";
+
+/// As many as a span has, with room for the session and the outcome.
+const ATTRIBUTES: usize = 16;
 
 /// Why a response failed, in a word: an extension of the response that becomes `error.type` of span and metric.
 /// Without it, a 5xx has its status code there.
@@ -64,7 +67,6 @@ pub struct Request<'a> {
 
 // Taken at the first request, so after `init` has set the provider.
 static TRACER: LazyLock<BoxedTracer> = LazyLock::new(|| global::tracer(SCOPE));
-static METHODS: LazyLock<KnownMethods> = LazyLock::new(KnownMethods::from_env);
 static EXCLUDED_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let paths = std::env::var("TELEMETRY_EXCLUDED_PATHS");
     let paths = paths
@@ -84,10 +86,10 @@ static EXCLUDED_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
 pub struct ServerSpan {
     context: Context,
     start: Instant,
-    /// The metrics' attributes; the first [`metrics::ACTIVE`] of them are those of the active requests. None when telemetry
-    /// is off.
-    attributes: Option<Vec<KeyValue>>,
-    responded: bool,
+    /// None when telemetry is off.
+    kind: Option<Arc<Kind>>,
+    status: Option<u16>,
+    error: Option<Cow<'static, str>>,
 }
 
 impl ServerSpan {
@@ -111,32 +113,32 @@ impl ServerSpan {
         Self {
             context: caller.parent,
             start: Instant::now(),
-            attributes: None,
-            responded: false,
+            kind: None,
+            status: None,
+            error: None,
         }
     }
 
     fn begin(request: &Request<'_>, caller: Caller) -> Self {
         let Caller { parent, links } = caller;
-        let method = METHODS.get(request.method);
-        let attributes =
-            metrics::attributes(request, method.clone().unwrap_or(Cow::Borrowed(OTHER)));
-        let span_attributes = span_attributes(request, method.is_some(), &attributes);
-        metrics::INSTRUMENTS
-            .active
-            .add(1, &attributes[..metrics::ACTIVE]);
-
+        let kind = Kind::of(request);
+        kind.began();
         let builder = TRACER
-            .span_builder(span_name(method, request.route))
+            .span_builder(kind.span_name.clone())
             .with_kind(SpanKind::Server)
-            .with_attributes(span_attributes)
+            .with_attributes(Vec::with_capacity(ATTRIBUTES))
             .with_links(links);
-        let span = TRACER.build_with_context(builder, &parent);
+        let mut span = TRACER.build_with_context(builder, &parent);
+        // No sampler here looks at attributes, and most spans may be dropped.
+        if span.is_recording() {
+            span.set_attributes(span_attributes(request, &kind));
+        }
         Self {
             context: parent.with_span(span),
             start: Instant::now(),
-            attributes: Some(attributes),
-            responded: false,
+            kind: Some(kind),
+            status: None,
+            error: None,
         }
     }
 
@@ -147,18 +149,18 @@ impl ServerSpan {
     }
 
     /// Headers that lead the caller to the trace, if there is one: `traceresponse` and `Server-Timing`.
-    pub fn response_headers(&self) -> impl Iterator<Item = (&'static str, HeaderValue)> + use<> {
+    pub fn response_headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
         let headers = propagation::response_headers(&self.context);
         headers.into_iter().flatten()
     }
 
     /// Notes the response's head. Only 5xx are errors of a server.
     pub fn respond(&mut self, status: u16, error: Option<ErrorType>) {
-        self.responded = true;
-        self.note(KeyValue::new(
-            attribute::HTTP_RESPONSE_STATUS_CODE,
-            i64::from(status),
-        ));
+        self.status = Some(status);
+        if self.kind.is_some() {
+            let code = KeyValue::new(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status));
+            self.context.span().set_attribute(code);
+        }
         if status >= 500 {
             let error = error.map_or_else(
                 || Cow::Owned(status.to_string()),
@@ -174,34 +176,21 @@ impl ServerSpan {
     }
 
     fn fail(&mut self, error: Cow<'static, str>) {
-        let Some(attributes) = &mut self.attributes else {
-            return;
-        };
-        let is_error = |known: &KeyValue| known.key.as_str() == attribute::ERROR_TYPE;
-        if attributes.iter().any(is_error) {
+        if self.kind.is_none() || self.error.is_some() {
             return;
         }
-        let error = KeyValue::new(attribute::ERROR_TYPE, error);
         let span = self.context.span();
         if !exception::is_marked_by_panic(span.span_context().span_id()) {
-            span.set_attribute(error.clone());
+            span.set_attribute(KeyValue::new(attribute::ERROR_TYPE, error.clone()));
             span.set_status(Status::error(""));
         }
-        attributes.push(error);
-    }
-
-    /// An attribute of span and metric alike.
-    fn note(&mut self, attribute: KeyValue) {
-        if let Some(attributes) = &mut self.attributes {
-            self.context.span().set_attribute(attribute.clone());
-            attributes.push(attribute);
-        }
+        self.error = Some(error);
     }
 }
 
 impl Drop for ServerSpan {
     fn drop(&mut self) {
-        if !self.responded {
+        if self.status.is_none() {
             let cause = if std::thread::panicking() {
                 "panic"
             } else {
@@ -209,40 +198,21 @@ impl Drop for ServerSpan {
             };
             self.fail(Cow::Borrowed(cause));
         }
-        let Some(attributes) = &self.attributes else {
-            return;
-        };
-        metrics::INSTRUMENTS
-            .active
-            .add(-1, &attributes[..metrics::ACTIVE]);
-        metrics::INSTRUMENTS
-            .duration
-            .record(self.start.elapsed().as_secs_f64(), attributes);
-        self.context.span().end();
-    }
-}
-
-/// `{method} {route}`, never the path: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name>.
-fn span_name(method: Option<Cow<'static, str>>, route: Option<&str>) -> Cow<'static, str> {
-    let method = method.unwrap_or(Cow::Borrowed("HTTP"));
-    match route {
-        Some(route) => Cow::Owned(format!("{method} {route}")),
-        None => method,
+        if let Some(kind) = &self.kind {
+            kind.ended(self.start.elapsed(), self.status, self.error.take());
+            self.context.span().end();
+        }
     }
 }
 
 /// The span's attributes: the metrics' and those that only a span may have, since their values have no bound.
-fn span_attributes(
-    request: &Request<'_>,
-    method_is_known: bool,
-    metric_attributes: &[KeyValue],
-) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(metric_attributes.len() + 12);
-    attributes.extend_from_slice(metric_attributes);
+fn span_attributes(request: &Request<'_>, kind: &Kind) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    attributes.extend_from_slice(&kind.attributes);
     let mut text = |key: &'static str, value: &str| {
         attributes.push(KeyValue::new(key, StringValue::from(value.to_owned())));
     };
-    if !method_is_known && !request.method.is_empty() {
+    if !kind.method_is_known && !request.method.is_empty() {
         text(attribute::HTTP_REQUEST_METHOD_ORIGINAL, request.method);
     }
     text(attribute::URL_PATH, request.path);

@@ -76,15 +76,47 @@ fn with_telemetry_off_the_caller_s_context_passes_through() {
     assert!(trace.spans().is_empty());
 }
 
+fn kind(method: &str, route: Option<&str>) -> Arc<Kind> {
+    Kind::of(&Request {
+        method,
+        scheme: "http",
+        path: "/users/7",
+        query: None,
+        route,
+        protocol_version: "1.1",
+        authority: None,
+        peer: None,
+        headers: &HashMap::new(),
+    })
+}
+
 #[test]
 fn names_never_hold_a_path() {
-    assert_eq!(
-        span_name(Some("GET".into()), Some("/users/{id}")),
-        "GET /users/{id}"
-    );
-    assert_eq!(span_name(Some("GET".into()), None), "GET");
-    assert_eq!(span_name(None, Some("/users/{id}")), "HTTP /users/{id}");
-    assert_eq!(span_name(None, None), "HTTP");
+    for (method, route, name) in [
+        ("GET", Some("/users/{id}"), "GET /users/{id}"),
+        ("GET", None, "GET"),
+        ("MADE-UP", Some("/users/{id}"), "HTTP /users/{id}"),
+        ("MADE-UP", None, "HTTP"),
+    ] {
+        assert_eq!(kind(method, route).span_name, name);
+    }
+}
+
+#[test]
+fn what_requests_have_in_common_is_found_out_once() {
+    let first = kind("GET", Some("/users/{id}"));
+    assert!(Arc::ptr_eq(&first, &kind("GET", Some("/users/{id}"))));
+    for other in [
+        kind("PUT", Some("/users/{id}")),
+        kind("GET", Some("/users")),
+        kind("GET", None),
+    ] {
+        assert!(!Arc::ptr_eq(&first, &other));
+    }
+    assert!(Arc::ptr_eq(
+        &kind("MADE-UP", None),
+        &kind("MADE-UP-TOO", None)
+    ));
 }
 
 #[test]

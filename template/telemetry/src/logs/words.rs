@@ -88,7 +88,7 @@ mod tests {
         let console = Console::default();
         let writer = BoxMakeWriter::new(console.clone());
         let targets = Targets::new().with_default(LevelFilter::TRACE);
-        let layer = console_layer(&targets, format, writer);
+        let layer = console_layer(targets, format, writer);
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, log);
         let bytes = console.0.lock().expect("not poisoned").clone();

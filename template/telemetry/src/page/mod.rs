@@ -12,12 +12,12 @@ use std::{
     net::{Ipv4Addr, TcpListener},
 };
 
-use opentelemetry_sdk::{logs::LoggerProviderBuilder, trace::TracerProviderBuilder};
+use opentelemetry_sdk::{logs::LoggerProviderBuilder, trace::SpanProcessor};
 
 use self::store::Store;
 use crate::{
     env::Env,
-    limits::{LimitedLogs, LimitedSpans, Limits},
+    limits::{LimitedLogs, Limits},
     marks::Rule,
 };
 
@@ -76,18 +76,10 @@ impl Page {
         self.open.as_ref().map(|open| open.url.as_str())
     }
 
-    pub(crate) fn with_spans(
-        &self,
-        to: TracerProviderBuilder,
-        limits: &Limits,
-    ) -> TracerProviderBuilder {
-        match &self.open {
-            None => to,
-            Some(open) => to.with_span_processor(LimitedSpans {
-                inner: open.store.clone(),
-                value_length: limits.span_value_length,
-            }),
-        }
+    /// Where spans go.
+    pub(crate) fn spans(&self) -> Option<Box<dyn SpanProcessor>> {
+        let open = self.open.as_ref()?;
+        Some(Box::new(open.store.clone()))
     }
 
     pub(crate) fn with_logs(

@@ -17,6 +17,7 @@ use super::{
     store::{MAX_TRACE_BYTES, MAX_TRACES},
     *,
 };
+use crate::outputs::Outputs;
 
 struct Rig {
     page: Page,
@@ -30,8 +31,8 @@ impl Rig {
         let (rule, limits) = (Rule::read(&mut env), Limits::read(&mut env));
         let page = Page::open("development", rule, &mut env);
         Self {
-            traces: page
-                .with_spans(SdkTracerProvider::builder(), &limits)
+            traces: SdkTracerProvider::builder()
+                .with_span_processor(Outputs(page.spans().into_iter().collect()))
                 .build(),
             logs: page
                 .with_logs(SdkLoggerProvider::builder(), &limits)

@@ -12,13 +12,16 @@ mod trace_context;
 pub(crate) mod trace_parent;
 mod trace_state;
 
-use http::HeaderValue;
+use std::fmt::Write as _;
+
+use http::{HeaderName, HeaderValue};
 use opentelemetry::{
     Context,
     propagation::{TextMapCompositePropagator, TextMapPropagator},
     trace::TraceContextExt as _,
 };
 use opentelemetry_http::Bytes;
+use trace_parent::LENGTH;
 
 pub(crate) use inbound::{Caller, InboundContext};
 
@@ -39,21 +42,28 @@ pub(crate) fn of(names: &[&str]) -> TextMapCompositePropagator {
 
 /// What a response tells its caller of a span of ours: `traceresponse`, and `Server-Timing` for browsers, whose scripts can read no other
 /// header of a page load. <https://w3c.github.io/trace-context/#trace-context-http-response-headers-format>
-pub(crate) fn response_headers(context: &Context) -> Option<[(&'static str, HeaderValue); 2]> {
+pub(crate) fn response_headers(context: &Context) -> Option<[(HeaderName, HeaderValue); 2]> {
+    const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+    const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
     const BEFORE: &str = "traceparent;desc=\"";
-    let span = context.span().span_context().clone();
+    let span = context.span();
+    let span = span.span_context();
     if !span.is_valid() || span.is_remote() {
         return None;
     }
-    let timing = format!("{BEFORE}{}\"", trace_context::of(context));
+    let mut timing = String::with_capacity(BEFORE.len() + LENGTH + 1);
+    timing.push_str(BEFORE);
+    // Writing to a String cannot fail.
+    let _ = write!(timing, "{}", trace_context::of(context));
+    timing.push('"');
     let timing = Bytes::from(timing);
-    let value = timing.slice(BEFORE.len()..timing.len() - 1);
+    let value = timing.slice(BEFORE.len()..BEFORE.len() + LENGTH);
     let header = |text: Bytes| {
         HeaderValue::from_maybe_shared(text).expect("hexadecimal digits are a valid header")
     };
     Some([
-        ("traceresponse", header(value)),
-        ("server-timing", header(timing)),
+        (TRACERESPONSE, header(value)),
+        (SERVER_TIMING, header(timing)),
     ])
 }
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use opentelemetry::{
-    KeyValue,
+    Context, KeyValue,
     global::{BoxedSpan, BoxedTracer},
     metrics::{Histogram, Meter},
     trace::{Span as _, SpanKind, Status, Tracer as _},
@@ -18,6 +18,7 @@ use opentelemetry_semantic_conventions::{
 use redis::{ConnectionAddr, ConnectionInfo};
 
 use super::{call::Call, failure::Failure};
+use crate::sampler::may_record_below;
 
 /// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/db/database-metrics/>.
 const BOUNDARIES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
@@ -51,21 +52,22 @@ impl Operations {
         let mut attributes = Vec::with_capacity(self.common.len() + 3); // room for the outcome
         attributes.extend_from_slice(&self.common);
         attributes.push(KeyValue::new(DB_OPERATION_NAME, call.name.clone()));
-        let mut of_span = Vec::with_capacity(attributes.len() + 2);
-        of_span.extend_from_slice(&attributes);
-        if !call.text.is_empty() {
-            of_span.push(KeyValue::new(DB_QUERY_TEXT, call.text));
-        }
-        of_span.extend(
-            call.batch_size
-                .map(|size| KeyValue::new(DB_OPERATION_BATCH_SIZE, size)),
-        );
-        let span = self
-            .tracer
-            .span_builder(call.name)
-            .with_kind(SpanKind::Client)
-            .with_attributes(of_span)
-            .start(&self.tracer);
+        let span = Context::map_current(may_record_below).then(|| {
+            let mut of_span = Vec::with_capacity(attributes.len() + 3); // the session comes with the start
+            of_span.extend_from_slice(&attributes);
+            if !call.text.is_empty() {
+                of_span.push(KeyValue::new(DB_QUERY_TEXT, call.text));
+            }
+            of_span.extend(
+                call.batch_size
+                    .map(|size| KeyValue::new(DB_OPERATION_BATCH_SIZE, size)),
+            );
+            self.tracer
+                .span_builder(call.name)
+                .with_kind(SpanKind::Client)
+                .with_attributes(of_span)
+                .start(&self.tracer)
+        });
         Operation {
             span,
             started: Instant::now(),
@@ -106,7 +108,8 @@ pub(super) fn common(info: &ConnectionInfo) -> Vec<KeyValue> {
 /// when its future was abandoned, which is no error.
 #[derive(Debug)]
 pub(super) struct Operation {
-    span: BoxedSpan,
+    /// None where it could not be recorded: nothing is below it that would have to know.
+    span: Option<BoxedSpan>,
     started: Instant,
     /// Of the metric.
     attributes: Vec<KeyValue>,
@@ -116,8 +119,10 @@ pub(super) struct Operation {
 impl Operation {
     pub(super) fn answered(&mut self, failure: Option<Failure>) {
         if let Some(failure) = failure {
-            self.span.set_attributes(failure.attributes());
-            self.span.set_status(Status::error(failure.description()));
+            if let Some(span) = &mut self.span {
+                span.set_attributes(failure.attributes());
+                span.set_status(Status::error(failure.description()));
+            }
             self.attributes.extend(failure.attributes());
         }
     }
@@ -127,7 +132,9 @@ impl Drop for Operation {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.duration.record(seconds, &self.attributes);
-        self.span.end();
+        if let Some(span) = &mut self.span {
+            span.end();
+        }
     }
 }
 

@@ -82,6 +82,9 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Driver>,
     {
+        if !self.shared.records {
+            return self.shared.raw.fetch_many(query);
+        }
         let (pool, request) = (self.clone(), Request::new(query));
         Box::pin(try_stream! {
             let mut operation = request.start(&pool.shared.operations);
@@ -101,6 +104,9 @@ impl<'p> Executor<'p> for &'_ Pool {
         'p: 'e,
         E: 'q + Execute<'q, Driver>,
     {
+        if !self.shared.records {
+            return self.shared.raw.fetch_optional(query);
+        }
         let (pool, request) = (self.clone(), Request::new(query));
         Box::pin(async move {
             let mut operation = request.start(&pool.shared.operations);
@@ -149,6 +155,9 @@ where
         'c: 'e,
         E: 'q + Execute<'q, Driver>,
     {
+        if !self.term.shared.records {
+            return self.raw.fetch_many(query);
+        }
         let request = Request::new(query);
         let (shared, raw) = (Arc::clone(&self.term.shared), &mut *self.raw);
         Box::pin(try_stream! {
@@ -168,6 +177,9 @@ where
         'c: 'e,
         E: 'q + Execute<'q, Driver>,
     {
+        if !self.term.shared.records {
+            return self.raw.fetch_optional(query);
+        }
         let request = Request::new(query);
         let (shared, raw) = (Arc::clone(&self.term.shared), &mut *self.raw);
         Box::pin(async move {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use opentelemetry::{
     Context, KeyValue,
     global::{BoxedSpan, BoxedTracer},
-    metrics::{Histogram, Meter},
+    metrics::Meter,
     trace::{Span as _, SpanKind, Status, Tracer as _},
 };
 use opentelemetry_semantic_conventions::{
@@ -32,8 +32,6 @@ const ROW_BOUNDARIES: [f64; 13] = [
 #[derive(Debug)]
 pub(super) struct Operations {
     tracer: BoxedTracer,
-    duration: Histogram<f64>,
-    returned_rows: Histogram<u64>,
     statements: Statements,
 }
 
@@ -74,35 +72,29 @@ impl Operations {
         );
         Self {
             tracer,
-            duration,
-            returned_rows,
-            statements: Statements::new(common, fallback),
+            statements: Statements::new(common, fallback, duration, returned_rows),
         }
     }
 
     /// Starts an operation below the span of `parent`. All attributes are there from the start, for samplers.
     pub(super) fn start(&self, sql: &str, binds: bool, parent: &Context) -> Operation {
         let statement = self.statements.get(sql);
-        let mut attributes = Vec::new();
-        if may_record_below(parent) {
-            attributes.reserve_exact(statement.attributes.len() + 2); // the session comes with the start
+        let span = may_record_below(parent).then(|| {
+            let mut attributes = Vec::with_capacity(statement.attributes.len() + 2); // the session comes with the start
             attributes.extend_from_slice(&statement.attributes);
             attributes.push(statement.text(binds));
-        }
-        let span = self
-            .tracer
-            .span_builder(statement.name.to_string())
-            .with_kind(SpanKind::Client)
-            .with_attributes(attributes)
-            .start_with_context(&self.tracer, parent);
+            self.tracer
+                .span_builder(statement.name.to_string())
+                .with_kind(SpanKind::Client)
+                .with_attributes(attributes)
+                .start_with_context(&self.tracer, parent)
+        });
         Operation {
             span,
             started: Instant::now(),
             statement,
             failure: Vec::new(),
             rows: 0,
-            duration: self.duration.clone(),
-            returned_rows: self.returned_rows.clone(),
         }
     }
 }
@@ -111,13 +103,12 @@ impl Operations {
 /// and when its future or stream was abandoned, which is no error.
 #[derive(Debug)]
 pub(super) struct Operation {
-    span: BoxedSpan,
+    /// None where it could not be recorded: nothing is below it that would have to know.
+    span: Option<BoxedSpan>,
     started: Instant,
     statement: Arc<Statement>,
     failure: Vec<KeyValue>,
     rows: u64,
-    duration: Histogram<f64>,
-    returned_rows: Histogram<u64>,
 }
 
 impl Operation {
@@ -140,8 +131,10 @@ impl Operation {
 
     pub(super) fn fail(&mut self, error: &sqlx::Error) {
         if let Some(failure) = Failure::of(error) {
-            self.span.set_attributes(failure.attributes.iter().cloned());
-            self.span.set_status(Status::error(failure.description));
+            if let Some(span) = &mut self.span {
+                span.set_attributes(failure.attributes.iter().cloned());
+                span.set_status(Status::error(failure.description));
+            }
             self.failure = failure.attributes;
         }
     }
@@ -151,13 +144,14 @@ impl Drop for Operation {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
         if self.failure.is_empty() {
-            let attributes = &self.statement.attributes;
-            self.duration.record(seconds, attributes);
-            self.returned_rows.record(self.rows, attributes);
+            self.statement.duration.record(seconds);
+            self.statement.returned_rows.record(self.rows);
         } else {
             self.failure.extend_from_slice(&self.statement.attributes);
-            self.duration.record(seconds, &self.failure);
+            self.statement.failures.record(seconds, &self.failure);
         }
-        self.span.end();
+        if let Some(span) = &mut self.span {
+            span.end();
+        }
     }
 }

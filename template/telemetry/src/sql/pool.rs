@@ -13,7 +13,7 @@ use super::{
     Connection, Driver, Lease, SCOPE, Transaction, backend, failure::discreet,
     operation::Operations, pool_metrics::PoolMetrics,
 };
-use crate::exception::said;
+use crate::{exception::said, guard};
 
 /// A pool of connections whose every use is measured. Cloning it is cheap and gives the same pool.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Pool {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) raw: sqlx::Pool<Driver>,
+    /// False when telemetry is off: then nothing stands between the caller and sqlx.
+    pub(super) records: bool,
     pub(super) operations: Operations,
     pub(super) metrics: PoolMetrics,
 }
@@ -35,12 +37,14 @@ impl Pool {
     /// Takes tracer and instruments from the global providers, so telemetry must have been initialised before.
     #[must_use]
     pub fn new(raw: sqlx::Pool<Driver>, name: &'static str) -> Self {
-        Self::with(raw, name, global::tracer(SCOPE), &global::meter(SCOPE))
+        let (tracer, meter) = (global::tracer(SCOPE), global::meter(SCOPE));
+        Self::with(raw, name, guard::enabled(), tracer, &meter)
     }
 
     pub(super) fn with(
         raw: sqlx::Pool<Driver>,
         name: &'static str,
+        records: bool,
         tracer: BoxedTracer,
         meter: &Meter,
     ) -> Self {
@@ -48,6 +52,7 @@ impl Pool {
         let endpoint = backend::endpoint(&raw.connect_options());
         let shared = Arc::new(Shared {
             raw,
+            records,
             operations: Operations::new(tracer, meter, endpoint),
             metrics: PoolMetrics::new(meter, name),
         });

@@ -14,7 +14,7 @@ use std::{
 
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram, Meter},
+    metrics::{Counter, Meter},
 };
 use opentelemetry_semantic_conventions::{
     attribute::{DB_CLIENT_CONNECTION_POOL_NAME, DB_CLIENT_CONNECTION_STATE},
@@ -22,26 +22,28 @@ use opentelemetry_semantic_conventions::{
 };
 
 use super::{operation::BOUNDARIES, pool::Shared};
+use crate::series::Series;
 
 #[derive(Debug)]
 pub(super) struct PoolMetrics {
     attributes: [KeyValue; 1],
     pending: AtomicI64,
     timeouts: Counter<u64>,
-    wait_time: Histogram<f64>,
-    use_time: Histogram<f64>,
+    wait_time: Series<f64>,
+    use_time: Series<f64>,
 }
 
 impl PoolMetrics {
     pub(super) fn new(meter: &Meter, pool: &'static str) -> Self {
+        let attributes = [KeyValue::new(DB_CLIENT_CONNECTION_POOL_NAME, pool)];
         let seconds = |name, description| {
             let histogram = meter
                 .f64_histogram(name)
                 .with_unit("s")
                 .with_description(description);
-            histogram.with_boundaries(BOUNDARIES.to_vec()).build()
+            let histogram = histogram.with_boundaries(BOUNDARIES.to_vec()).build();
+            Series::new(&histogram, attributes.as_slice().into())
         };
-        let attributes = [KeyValue::new(DB_CLIENT_CONNECTION_POOL_NAME, pool)];
         let timeouts = meter
             .u64_counter(name::DB_CLIENT_CONNECTION_TIMEOUTS)
             .with_unit("{timeout}")
@@ -50,7 +52,6 @@ impl PoolMetrics {
         // A counter that is there before it counts: alerts on its rate see the first timeout too.
         timeouts.add(0, &attributes);
         Self {
-            attributes,
             pending: AtomicI64::new(0),
             timeouts,
             wait_time: seconds(
@@ -61,6 +62,7 @@ impl PoolMetrics {
                 name::DB_CLIENT_CONNECTION_USE_TIME,
                 "Time between taking a connection and returning it.",
             ),
+            attributes,
         }
     }
 
@@ -144,7 +146,7 @@ impl PoolMetrics {
     }
 
     pub(super) fn used(&self, time: Duration) {
-        self.use_time.record(time.as_secs_f64(), &self.attributes);
+        self.use_time.record(time.as_secs_f64());
     }
 }
 
@@ -164,7 +166,7 @@ impl Waiting<'_> {
             Ok(_) => self
                 .metrics
                 .wait_time
-                .record(self.since.elapsed().as_secs_f64(), &self.metrics.attributes),
+                .record(self.since.elapsed().as_secs_f64()),
             Err(sqlx::Error::PoolTimedOut) => {
                 self.metrics.timeouts.add(1, &self.metrics.attributes)
             }

@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, OnceLock, RwLock},
 };
 
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, metrics::Histogram};
 use opentelemetry_semantic_conventions::attribute::{DB_QUERY_SUMMARY, DB_QUERY_TEXT};
 
 use super::{backend::DIALECT, sanitize::sanitize, summary::summary};
+use crate::series::Series;
 
 /// Texts that are remembered: as many as a service writes down, and not those it builds at run time without end.
 const CAPACITY: usize = 256;
@@ -19,8 +20,12 @@ const LONGEST: usize = 4 * 1024;
 pub(super) struct Statement {
     /// The span's name.
     pub(super) name: Arc<str>,
-    /// Attributes of the span and of the metric.
-    pub(super) attributes: Vec<KeyValue>,
+    /// Attributes of the span and of the metrics.
+    pub(super) attributes: Arc<[KeyValue]>,
+    /// How long it took where it did not fail; where it did, that belongs to a series of the failure.
+    pub(super) duration: Series<f64>,
+    pub(super) failures: Histogram<f64>,
+    pub(super) returned_rows: Series<u64>,
     text: Arc<str>,
     sanitized: OnceLock<Arc<str>>,
 }
@@ -45,14 +50,23 @@ pub(super) struct Statements {
     common: Vec<KeyValue>,
     /// The span's name if the text has no summary.
     fallback: Arc<str>,
+    duration: Histogram<f64>,
+    returned_rows: Histogram<u64>,
     known: RwLock<HashMap<Arc<str>, Arc<Statement>>>,
 }
 
 impl Statements {
-    pub(super) fn new(common: Vec<KeyValue>, fallback: Arc<str>) -> Self {
+    pub(super) fn new(
+        common: Vec<KeyValue>,
+        fallback: Arc<str>,
+        duration: Histogram<f64>,
+        returned_rows: Histogram<u64>,
+    ) -> Self {
         Self {
             common,
             fallback,
+            duration,
+            returned_rows,
             known: RwLock::default(),
         }
     }
@@ -84,8 +98,12 @@ impl Statements {
         if let Some(summary) = &summary {
             attributes.push(KeyValue::new(DB_QUERY_SUMMARY, Arc::clone(summary)));
         }
+        let attributes: Arc<[KeyValue]> = attributes.into();
         Statement {
             name: summary.unwrap_or_else(|| Arc::clone(&self.fallback)),
+            duration: Series::new(&self.duration, Arc::clone(&attributes)),
+            failures: self.duration.clone(),
+            returned_rows: Series::new(&self.returned_rows, Arc::clone(&attributes)),
             attributes,
             text: sql.into(),
             sanitized: OnceLock::new(),
@@ -95,11 +113,23 @@ impl Statements {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::global;
+
     use super::*;
+
+    fn statements(fallback: &str) -> Statements {
+        let meter = global::meter("test");
+        Statements::new(
+            Vec::new(),
+            fallback.into(),
+            meter.f64_histogram("seconds").build(),
+            meter.u64_histogram("rows").build(),
+        )
+    }
 
     #[test]
     fn remembers_a_bounded_number_of_texts() {
-        let statements = Statements::new(Vec::new(), "sqlite".into());
+        let statements = statements("sqlite");
         for n in 0..2 * CAPACITY {
             statements.get(&format!("SELECT {n}"));
         }
@@ -116,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_has_no_summary_is_named_after_the_database() {
-        let statement = Statements::new(Vec::new(), "service.db".into()).get("secret 'x'");
+        let statement = statements("service.db").get("secret 'x'");
         assert_eq!(&*statement.name, "service.db");
         assert!(statement.attributes.is_empty());
     }

@@ -3,16 +3,28 @@
 //! What has its type's default value is left out, as proto3 has it; the `_always` of a field is for a `oneof`, where the
 //! default is a value too.
 
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+use prost::encoding::{WireType, encode_varint, encoded_len_varint};
 
 /// A message that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Wire(pub(super) Vec<u8>);
 
 impl Wire {
+    fn key(&mut self, tag: u32, wire_type: WireType) {
+        self.number((tag << 3 | wire_type as u32).into());
+    }
+
+    /// Most are short: keys, lengths, statuses.
+    fn number(&mut self, value: u64) {
+        match u8::try_from(value) {
+            Ok(byte) if byte < 0x80 => self.0.push(byte),
+            _ => encode_varint(value, &mut self.0),
+        }
+    }
+
     pub(super) fn bytes_always(&mut self, tag: u32, value: &[u8]) {
-        encode_key(tag, WireType::LengthDelimited, &mut self.0);
-        encode_varint(value.len() as u64, &mut self.0);
+        self.key(tag, WireType::LengthDelimited);
+        self.number(value.len() as u64);
         self.0.extend_from_slice(value);
     }
 
@@ -27,8 +39,8 @@ impl Wire {
     }
 
     pub(super) fn varint_always(&mut self, tag: u32, value: u64) {
-        encode_key(tag, WireType::Varint, &mut self.0);
-        encode_varint(value, &mut self.0);
+        self.key(tag, WireType::Varint);
+        self.number(value);
     }
 
     pub(super) fn varint(&mut self, tag: u32, value: u32) {
@@ -39,7 +51,7 @@ impl Wire {
 
     pub(super) fn fixed32(&mut self, tag: u32, value: u32) {
         if value != 0 {
-            encode_key(tag, WireType::ThirtyTwoBit, &mut self.0);
+            self.key(tag, WireType::ThirtyTwoBit);
             self.0.extend_from_slice(&value.to_le_bytes());
         }
     }
@@ -51,24 +63,24 @@ impl Wire {
     }
 
     pub(super) fn double_always(&mut self, tag: u32, value: f64) {
-        encode_key(tag, WireType::SixtyFourBit, &mut self.0);
+        self.key(tag, WireType::SixtyFourBit);
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
     /// A message within. Its length stands before it and is known after it: most are short, so that it fits the byte
     /// that is kept for it; behind a longer one the message moves up.
     pub(super) fn message(&mut self, tag: u32, write: impl FnOnce(&mut Self)) {
-        encode_key(tag, WireType::LengthDelimited, &mut self.0);
+        self.key(tag, WireType::LengthDelimited);
         let at = self.0.len();
         self.0.push(0);
         write(self);
-        let length = (self.0.len() - at - 1) as u64;
-        let mut varint = [0; 10];
-        encode_varint(length, &mut &mut varint[..]);
-        let varint = &varint[..encoded_len_varint(length)];
-        self.0[at] = varint[0];
-        if let longer @ [_, ..] = &varint[1..] {
-            self.0.splice(at + 1..at + 1, longer.iter().copied());
+        let end = self.0.len();
+        let length = (end - at - 1) as u64;
+        let more = encoded_len_varint(length) - 1;
+        if more > 0 {
+            self.0.resize(end + more, 0);
+            self.0.copy_within(at + 1..end, at + 1 + more);
         }
+        encode_varint(length, &mut &mut self.0[at..=at + more]);
     }
 }

@@ -125,8 +125,10 @@ fn respond<B>(span: &mut ServerSpan, response: &mut actix_web::HttpResponse<B>) 
     let error = response.extensions().get::<ErrorType>().copied();
     span.respond(response.status().as_u16(), error);
     for (name, value) in span.response_headers() {
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            let name = HeaderName::from_static(name);
+        // Of another version of the crate `http`.
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
             response.headers_mut().insert(name, value);
         }
     }

@@ -230,7 +230,7 @@ async fn finish<'r>(request: &'r rocket::Request<'_>, response: &mut Response<'r
     };
     for (name, value) in span.response_headers() {
         let value = value.to_str().unwrap_or_default().to_owned();
-        response.set_raw_header(name, value);
+        response.set_raw_header(name.as_str().to_owned(), value);
     }
     let status = response.status();
     let error = request.local_cache(|| Failure(None)).0;

@@ -13,11 +13,11 @@ use opentelemetry_sdk::{
         InMemoryMetricExporter, SdkMeterProvider,
         data::{AggregatedMetrics, MetricData},
     },
-    trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
+    trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor, SpanData},
 };
 
 use super::super::{Destination, SCOPE, carrier::BaggageKeys};
-use crate::{propagation, session::SessionProcessor};
+use crate::{propagation, session::SessionOnSpans};
 
 pub(super) use crate::testing::attribute;
 
@@ -35,8 +35,7 @@ impl Rig {
         prepare_process();
         let spans = InMemorySpanExporter::default();
         let tracers = SdkTracerProvider::builder()
-            .with_span_processor(SessionProcessor)
-            .with_simple_exporter(spans.clone())
+            .with_span_processor(SessionOnSpans(SimpleSpanProcessor::new(spans.clone())))
             .build();
         let metrics = InMemoryMetricExporter::default();
         let meters = SdkMeterProvider::builder()

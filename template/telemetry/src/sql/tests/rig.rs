@@ -56,7 +56,7 @@ impl Rig {
             .with_periodic_exporter(metrics.clone())
             .build();
         let tracer = BoxedTracer::new(Box::new(tracers.tracer(SCOPE)));
-        let pool = Pool::with(raw, "main", tracer, &meters.meter(SCOPE));
+        let pool = Pool::with(raw, "main", true, tracer, &meters.meter(SCOPE));
         Self {
             pool,
             tracers,
