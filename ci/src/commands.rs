@@ -9,6 +9,7 @@ pub mod dashboards;
 pub mod demo;
 pub mod deny;
 pub mod fuzz;
+pub mod image;
 pub mod leaks;
 pub mod lock;
 pub mod mutate;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use ci::commands::{
-    bench, bless, browser, chaos, check, dashboards, demo, deny, fuzz, leaks, lock, mutate, new,
-    schemathesis, stacks, upgrade_check, workbench,
+    bench, bless, browser, chaos, check, dashboards, demo, deny, fuzz, image, leaks, lock, mutate,
+    new, schemathesis, stacks, upgrade_check, workbench,
 };
 use ci::generate;
 use clap::{Parser, Subcommand};
@@ -30,6 +30,7 @@ enum Command {
     Dashboards(dashboards::Args),
     Deny(deny::Args),
     Fuzz(fuzz::Args),
+    Image(image::Args),
     Leaks(leaks::Args),
     UpgradeCheck(upgrade_check::Args),
     Workbench(workbench::Args),
@@ -64,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dashboards(args) => dashboards::run(args),
         Command::Deny(args) => deny::run(args),
         Command::Fuzz(args) => fuzz::run(args),
+        Command::Image(args) => image::run(args),
         Command::Leaks(args) => leaks::run(args),
         Command::UpgradeCheck(args) => upgrade_check::run(args),
         Command::Workbench(args) => workbench::run(args),
