@@ -5,6 +5,7 @@ mod build;
 pub mod chart;
 pub mod costs;
 mod count;
+mod echo;
 mod load;
 pub mod micro;
 mod python;

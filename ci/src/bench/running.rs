@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::echo::Echo;
 use super::sink::Sink;
 use super::{Variant, build};
 use crate::root;
 use crate::servers::{self, Fresh};
 use crate::service::{Ended, Service};
 use crate::stacks::Stack;
-use crate::upstream::Upstream;
 
 /// Nothing here is late by itself, but within valgrind all of it is slow.
 const PATIENCE: [(&str, &str); 5] = [
@@ -36,7 +36,7 @@ pub(super) struct Programs {
 pub(super) struct Running {
     pub(super) service: Service,
     pub(super) sink: Sink,
-    _upstream: Upstream,
+    _upstream: Echo,
     _stores: Option<Fresh>,
 }
 
@@ -47,15 +47,12 @@ impl Running {
         variant: Variant,
         wrap: &[String],
     ) -> Result<Self> {
-        let (sink, upstream) = (Sink::start().await?, Upstream::start().await?);
+        let (sink, upstream) = (Sink::start().await?, Echo::start().await?);
         let mut env: BTreeMap<String, String> = BTreeMap::from([
             ("PORT".to_owned(), "0".to_owned()),
             ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), sink.endpoint()),
             ("OTEL_SERVICE_NAME".to_owned(), "bench".to_owned()),
-            (
-                "UPSTREAM_URL".to_owned(),
-                format!("http://{}/", upstream.address()),
-            ),
+            ("UPSTREAM_URL".to_owned(), upstream.url()),
         ]);
         let settings = PATIENCE.iter().chain(variant.settings());
         env.extend(settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
