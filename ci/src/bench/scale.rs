@@ -71,9 +71,10 @@ pub struct Measured {
     pub bare_cpu_us: Option<f64>,
     pub p99_ms: Option<f64>,
     pub bare_p99_ms: Option<f64>,
-    /// The most memory that the process had, and of that without telemetry.
-    pub memory_mb: f64,
-    pub bare_memory_mb: f64,
+    /// The most memory that the process had, and that without telemetry. With series of metrics only, where routes and paths
+    /// grow: spans wait for their export, and the queue bounds that.
+    pub memory_mb: Option<f64>,
+    pub bare_memory_mb: Option<f64>,
 }
 
 /// # Errors
@@ -129,6 +130,11 @@ async fn within(
         let done = work(command, &case, setting, counter.all()).await?;
         anyhow::Ok(done.peak as f64 * 1024.0 / 1e6)
     };
+    let mut memories = (None, None);
+    if axis != Axis::Spans {
+        memories.0 = Some(memory(Setting::Unsampled).await?);
+        memories.1 = Some(memory(Setting::Bare).await?);
+    }
     Ok(Measured {
         axis,
         size,
@@ -140,8 +146,8 @@ async fn within(
         bare_cpu_us: None,
         p99_ms: None,
         bare_p99_ms: None,
-        memory_mb: memory(Setting::On).await?,
-        bare_memory_mb: memory(Setting::Bare).await?,
+        memory_mb: memories.0,
+        bare_memory_mb: memories.1,
     })
 }
 
@@ -175,8 +181,8 @@ async fn connections(size: u64, programs: &Programs) -> Result<Measured> {
         bare_cpu_us: Some(bare.0),
         p99_ms: Some(service.1),
         bare_p99_ms: Some(bare.1),
-        memory_mb: service.2,
-        bare_memory_mb: bare.2,
+        memory_mb: Some(service.2),
+        bare_memory_mb: Some(bare.2),
     })
 }
 
@@ -200,7 +206,7 @@ pub fn markdown(results: &[Measured]) -> String {
             instructions.unwrap_or_default(),
             pair(result.cpu_us, result.bare_cpu_us),
             pair(result.p99_ms, result.bare_p99_ms),
-            pair(Some(result.memory_mb), Some(result.bare_memory_mb)),
+            pair(result.memory_mb, result.bare_memory_mb),
         ));
     }
     text

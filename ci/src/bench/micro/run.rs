@@ -116,14 +116,15 @@ pub(in crate::bench) async fn run(
     count: u64,
 ) -> Result<Done> {
     let sink = Sink::start().await?;
+    let wanted = spans(case, setting, count);
     let mut child = command
         .args([case, setting.form(), &count.to_string()])
         .env_clear()
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", sink.endpoint())
         .envs(setting.variable())
+        // They come all at once, and none is lost.
+        .env("OTEL_BSP_MAX_QUEUE_SIZE", wanted.max(2_048).to_string())
         .envs([
-            // All at once, and none is lost.
-            ("OTEL_BSP_MAX_QUEUE_SIZE", "1000000"),
             ("OTEL_BSP_SCHEDULE_DELAY", "200"),
             // Once, at the end.
             ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
@@ -148,7 +149,6 @@ pub(in crate::bench) async fn run(
             .and_then(|peak| peak.parse().ok());
     }
     let peak = peak.with_context(|| format!("{case} did not do its work"))?;
-    let wanted = spans(case, setting, count);
     let end = Instant::now() + PATIENCE;
     while sink.spans() < wanted && Instant::now() < end {
         sleep(Duration::from_millis(20)).await;
