@@ -65,11 +65,17 @@ impl Pipeline {
             });
         }
         let (runtime, handle) = ExportRuntime::start()?;
-        let health = Health::of(endpoint(
-            env,
-            "TRACES",
-            settings.traces.otlp.unwrap_or(Protocol::Grpc),
-        ));
+        // Warnings name one place, and something must be sent there.
+        let signals = [
+            ("TRACES", settings.traces),
+            ("METRICS", settings.metrics),
+            ("LOGS", settings.logs),
+        ];
+        let (signal, protocol) = signals
+            .into_iter()
+            .find_map(|(name, signal)| Some((name, signal.otlp?)))
+            .unwrap_or(("TRACES", Protocol::Grpc));
+        let health = Health::of(endpoint(env, signal, protocol));
         let transport = Transport {
             runtime: handle,
             health: health.clone(),
