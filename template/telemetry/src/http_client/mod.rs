@@ -20,7 +20,7 @@ use opentelemetry::{
     Context, KeyValue,
     global::{self, BoxedTracer},
     metrics::{Histogram, Meter},
-    trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_semantic_conventions::{
     attribute::{
@@ -35,7 +35,6 @@ pub use adapter::*;
 
 use crate::{
     methods::{KnownMethods, OTHER},
-    sampler::may_record_below,
     trusted_hosts::{self, TrustedHosts},
 };
 
@@ -107,7 +106,7 @@ impl Instrumentation {
         }
     }
 
-    /// Starts the span of one attempt, below the current one. Samplers see all that is known.
+    /// Starts the span of one attempt, below the current one.
     fn start(&self, request: &Outgoing<'_>) -> Call {
         let known = self.methods.get(request.method.as_str());
         let method = known.clone().unwrap_or(Cow::Borrowed(OTHER));
@@ -128,22 +127,20 @@ impl Instrumentation {
                 .map(|template| KeyValue::new(URL_TEMPLATE, template.0)),
         );
 
-        let of_span = match Context::map_current(may_record_below) {
-            true => span_attributes(request, known.is_some(), &attributes),
-            false => Vec::new(),
-        };
+        let method_is_known = known.is_some();
         let name = known.unwrap_or(Cow::Borrowed("HTTP"));
         let name = match &request.template {
             Some(template) => format!("{name} {}", template.0).into(),
             None => name,
         };
-        let builder = self
-            .tracer
-            .span_builder(name)
-            .with_kind(SpanKind::Client)
-            .with_attributes(of_span);
+        let builder = self.tracer.span_builder(name).with_kind(SpanKind::Client);
+        let mut span = builder.start(&self.tracer);
+        // No sampler here looks at attributes, and most spans may be dropped.
+        if span.is_recording() {
+            span.set_attributes(span_attributes(request, method_is_known, &attributes));
+        }
         Call {
-            context: Context::current_with_span(builder.start(&self.tracer)),
+            context: Context::current_with_span(span),
             started: Instant::now(),
             attributes,
             duration: self.duration.clone(),
