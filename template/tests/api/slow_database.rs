@@ -6,7 +6,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use sqlx::Connection as _;
 use telemetry::testing::{Trace, attribute};
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::app::{App, Reply};
 
@@ -46,30 +46,28 @@ async fn a_pool_that_runs_dry_holds_no_request_for_long() {
         "--database-statement-timeout=1m",
     ])
     .await;
-    let (lock, trace) = (app.database.lock_users().await, Trace::new());
-    let held = tokio::spawn(Reply::to(add_mary(&app, &trace)));
+    let traces = [Trace::new(), Trace::new()];
+    let lock = app.database.lock_users().await;
+    let mut requests = JoinSet::new();
+    for (nth, trace) in traces.iter().enumerate() {
+        let request = add_mary(&app, trace);
+        requests.spawn(async move { (nth, Reply::to(request).await) });
+    }
 
-    let refused = async {
-        loop {
-            let trace = Trace::new();
-            let reply = app.get(&trace, "/users/999").await;
-            if reply.status != 404 {
-                return (reply, trace);
-            }
-        }
-    };
-    let refused = timeout(SOON, refused).await;
-    let (reply, trace) = refused.expect("the one connection is in use soon");
+    // Whichever came first has the one connection and waits for the lock; the other waits for the connection.
+    let refused = timeout(SOON, requests.join_next()).await;
+    let refused = refused.expect("one is refused soon").expect("of two");
+    let (nth, reply) = refused.expect("no panic");
 
-    let detail = reply.problem(503, &trace);
+    let detail = reply.problem(503, &traces[nth]);
     assert_eq!(detail, "the database is not available");
     assert_eq!(reply.header("retry-after"), "1");
-    let tree = trace.tree().await;
-    let end = "CLIENT SELECT users ERROR pool_timed_out\n";
-    assert!(tree.ends_with(end), "{tree}");
+    let tree = traces[nth].tree().await;
+    assert!(tree.ends_with(" ERROR pool_timed_out\n"), "{tree}");
 
     lock.close().await.expect("the lock is given back");
-    let held = timeout(SOON, held).await.expect("it is answered");
-    assert_eq!(held.expect("no panic").status, 201);
+    let held = timeout(SOON, requests.join_next()).await;
+    let held = held.expect("it is answered").expect("the other");
+    assert_eq!(held.expect("no panic").1.status, 201);
     assert_eq!(app.get(&Trace::new(), "/users/999").await.status, 404);
 }
