@@ -50,3 +50,29 @@ impl SpanProcessor for Outputs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor};
+
+    use super::*;
+
+    #[test]
+    fn each_output_gets_each_span_once() {
+        let exporters = [(); 3].map(|()| InMemorySpanExporter::default());
+        let outputs = exporters.iter().map(|exporter| {
+            let output: Box<dyn SpanProcessor> =
+                Box::new(SimpleSpanProcessor::new(exporter.clone()));
+            output
+        });
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(Outputs(outputs.collect()))
+            .build();
+        drop(provider.tracer("test").start("span"));
+        for exporter in exporters {
+            let spans = exporter.get_finished_spans().expect("the exporter works");
+            assert_eq!(spans.len(), 1);
+        }
+    }
+}
