@@ -26,10 +26,10 @@ pub struct Args {
     #[arg(long)]
     stack: Option<Stack>,
     /// What is measured; the first is what the others are compared with.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Variant::ALL)]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_enum, default_values_t = Variant::ALL)]
     variants: Vec<Variant>,
     /// What is asked for.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Route::ALL)]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_enum, default_values_t = Route::ALL)]
     routes: Vec<Route>,
     /// Slices of one second for each variant and route. 0 for instructions alone.
     #[arg(long, default_value_t = 5)]

@@ -12,10 +12,10 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What is built; the first is what the others are compared with.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Subject::ALL)]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_enum, default_values_t = Subject::ALL)]
     only: Vec<Subject>,
     /// What is measured.
-    #[arg(long, value_delimiter = ',', value_enum, default_values = ["crates", "debug", "release"])]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_enum, default_values = ["crates", "debug", "release"])]
     parts: Vec<Part>,
     /// Print JSON.
     #[arg(long)]

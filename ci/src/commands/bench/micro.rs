@@ -12,7 +12,7 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Spans of what.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Case::ALL)]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_enum, default_values_t = Case::ALL)]
     cases: Vec<Case>,
     /// Spans that are counted of each.
     #[arg(long, default_value_t = 2_000)]

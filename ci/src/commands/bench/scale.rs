@@ -11,7 +11,7 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What grows.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Axis::ALL)]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_enum, default_values_t = Axis::ALL)]
     axes: Vec<Axis>,
     /// Print JSON.
     #[arg(long)]
