@@ -134,7 +134,7 @@ impl<S: Subscriber, E: Layer<S>> Layer<S> for Wanted<E> {
     fn enabled(&self, metadata: &Metadata<'_>, _: layer::Context<'_, S>) -> bool {
         if metadata.is_span() {
             // The bridge gathers attributes before it asks the sampler.
-            self.wants_span(metadata) && Context::map_current(may_record_below)
+            Context::map_current(may_record_below) && self.wants_span(metadata)
         } else {
             self.wants_event(metadata) || rejected::is_said_by(metadata)
         }

@@ -11,7 +11,9 @@ const LONGEST: usize = 256;
 struct Recent<T>([Option<T>; PLACES]);
 
 impl<T: Clone> Recent<T> {
-    const EMPTY: RefCell<Self> = RefCell::new(Self([const { None }; PLACES]));
+    const fn empty() -> RefCell<Self> {
+        RefCell::new(Self([const { None }; PLACES]))
+    }
 
     /// The one that `is` wanted, from the place where it is if it is there.
     fn get(&mut self, place: u8, is: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> T {
@@ -24,8 +26,8 @@ impl<T: Clone> Recent<T> {
 }
 
 thread_local! {
-    static TEXTS: RefCell<Recent<Arc<str>>> = const { Recent::EMPTY };
-    static ADDRESSES: RefCell<Recent<(IpAddr, Arc<str>)>> = const { Recent::EMPTY };
+    static TEXTS: RefCell<Recent<Arc<str>>> = const { Recent::empty() };
+    static ADDRESSES: RefCell<Recent<(IpAddr, Arc<str>)>> = const { Recent::empty() };
 }
 
 /// `text` itself.

@@ -12,18 +12,18 @@ pub(crate) trait Headers {
 }
 
 /// Names that each request is asked for. To make one of a text takes longer than to find its values.
-static ASKED_FOR: [HeaderName; 5] = [
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("tracestate"),
-    HeaderName::from_static("baggage"),
-    HeaderName::from_static("x-session-id"),
-    header::USER_AGENT,
+static ASKED_FOR: [(&str, HeaderName); 5] = [
+    ("traceparent", HeaderName::from_static("traceparent")),
+    ("tracestate", HeaderName::from_static("tracestate")),
+    ("baggage", HeaderName::from_static("baggage")),
+    ("x-session-id", HeaderName::from_static("x-session-id")),
+    ("user-agent", header::USER_AGENT),
 ];
 
 impl Headers for HeaderMap {
     fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let values = match ASKED_FOR.iter().find(|known| known.as_str() == name) {
-            Some(known) => self.get_all(known),
+        let values = match ASKED_FOR.iter().find(|(text, _)| *text == name) {
+            Some((_, known)) => self.get_all(known),
             None => self.get_all(name),
         };
         values.iter().map(HeaderValue::as_bytes)

@@ -13,11 +13,13 @@ const ONE_BYTE: usize = 0x80;
 pub(super) struct Wire(pub(super) Vec<u8>);
 
 impl Wire {
+    #[inline]
     fn key(&mut self, tag: u32, wire_type: WireType) {
         self.number((tag << 3 | wire_type as u32).into());
     }
 
     /// Most are short: keys, lengths, statuses.
+    #[inline]
     fn number(&mut self, value: u64) {
         match u8::try_from(value) {
             Ok(byte) if byte < 0x80 => self.0.push(byte),
@@ -25,12 +27,14 @@ impl Wire {
         }
     }
 
+    #[inline]
     pub(super) fn bytes_always(&mut self, tag: u32, value: &[u8]) {
         self.key(tag, WireType::LengthDelimited);
         self.number(value.len() as u64);
         self.0.extend_from_slice(value);
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self, tag: u32, value: &[u8]) {
         if !value.is_empty() {
             self.bytes_always(tag, value);
@@ -41,6 +45,7 @@ impl Wire {
         self.bytes(tag, value.as_bytes());
     }
 
+    #[inline]
     pub(super) fn varint_always(&mut self, tag: u32, value: u64) {
         self.key(tag, WireType::Varint);
         self.number(value);
@@ -52,6 +57,7 @@ impl Wire {
         }
     }
 
+    #[inline]
     pub(super) fn fixed32(&mut self, tag: u32, value: u32) {
         if value != 0 {
             self.key(tag, WireType::ThirtyTwoBit);
@@ -65,6 +71,7 @@ impl Wire {
         }
     }
 
+    #[inline]
     pub(super) fn double_always(&mut self, tag: u32, value: f64) {
         self.key(tag, WireType::SixtyFourBit);
         self.0.extend_from_slice(&value.to_le_bytes());
@@ -91,6 +98,7 @@ impl Wire {
 
     /// A `KeyValue` whose value is a text, as nearly all are: of short ones the lengths are known at once. False, and
     /// nothing is written, where it is not short.
+    #[inline]
     pub(super) fn short_pair(&mut self, tag: u8, key: &str, text: &str) -> bool {
         const TEXT: u8 = 1 << 3 | WireType::LengthDelimited as u8;
         const VALUE: u8 = 2 << 3 | WireType::LengthDelimited as u8;
