@@ -19,10 +19,10 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use opentelemetry::{
     Context, KeyValue, StringValue,
-    global::{self, BoxedTracer},
     propagation::Extractor,
-    trace::{Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
+use opentelemetry_sdk::trace::{Span, Tracer};
 use opentelemetry_semantic_conventions::attribute;
 
 pub use adapter::*;
@@ -67,7 +67,7 @@ pub struct Request<'a> {
 }
 
 // Taken at the first request, so after `init` has set the provider.
-static TRACER: LazyLock<BoxedTracer> = LazyLock::new(|| global::tracer(SCOPE));
+static TRACER: LazyLock<Option<Tracer>> = LazyLock::new(|| guard::tracer(SCOPE));
 static EXCLUDED_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let paths = std::env::var("TELEMETRY_EXCLUDED_PATHS");
     let paths = paths
@@ -124,21 +124,11 @@ impl ServerSpan {
         let Caller { parent, links } = caller;
         let kind = Kind::of(request);
         kind.began();
-        // Most spans may be dropped, and no sampler here looks at attributes.
-        let is_recorded = sampler::records_below(&parent);
-        let builder = SpanBuilder {
-            name: kind.span_name.clone(),
-            span_kind: Some(SpanKind::Server),
-            attributes: is_recorded.then(|| span_attributes(request, &kind)),
-            links: Some(links),
-            ..SpanBuilder::default()
-        };
-        let mut span = TRACER.build_with_context(builder, &parent);
-        if !is_recorded && span.is_recording() {
-            span.set_attributes(span_attributes(request, &kind));
-        }
         Self {
-            context: parent.with_span(span),
+            context: match &*TRACER {
+                Some(tracer) => parent.with_span(span(tracer, request, &kind, &parent, links)),
+                None => parent,
+            },
             start: Instant::now(),
             kind: Some(kind),
             status: None,
@@ -209,6 +199,29 @@ impl Drop for ServerSpan {
     }
 }
 
+fn span(
+    tracer: &Tracer,
+    request: &Request<'_>,
+    kind: &Kind,
+    parent: &Context,
+    links: Vec<Link>,
+) -> Span {
+    // Most spans may be dropped, and no sampler here looks at attributes.
+    let is_recorded = sampler::records_below(parent);
+    let builder = SpanBuilder {
+        name: kind.span_name.clone(),
+        span_kind: Some(SpanKind::Server),
+        attributes: is_recorded.then(|| span_attributes(request, kind)),
+        links: Some(links),
+        ..SpanBuilder::default()
+    };
+    let mut span = tracer.build_with_context(builder, parent);
+    if !is_recorded && span.is_recording() {
+        span.set_attributes(span_attributes(request, kind));
+    }
+    span
+}
+
 /// The span's attributes: the metrics' and those that only a span may have, since their values have no bound.
 fn span_attributes(request: &Request<'_>, kind: &Kind) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
@@ -241,10 +254,7 @@ fn span_attributes(request: &Request<'_>, kind: &Kind) -> Vec<KeyValue> {
         .authority
         .and_then(|authority| host_and_port(authority, request.scheme))
     {
-        attributes.push(KeyValue::new(
-            attribute::SERVER_ADDRESS,
-            recent::text(host),
-        ));
+        attributes.push(KeyValue::new(attribute::SERVER_ADDRESS, recent::text(host)));
         attributes.push(KeyValue::new(attribute::SERVER_PORT, i64::from(port)));
     }
     attributes
