@@ -19,6 +19,7 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use opentelemetry::{
     Context, KeyValue, StringValue,
+    baggage::BaggageExt as _,
     propagation::Extractor,
     trace::{Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
@@ -94,30 +95,33 @@ pub struct ServerSpan {
 }
 
 impl ServerSpan {
-    /// Begins the span of a request. None for excluded paths.
+    /// Begins the span of a request. None for excluded paths, and where there is nothing to record or to pass on.
     #[must_use]
     pub fn start(request: &Request<'_>) -> Option<Self> {
         if EXCLUDED_PATHS.iter().any(|path| path == request.path) {
             return None;
         }
         let caller = Caller::of(request.headers);
-        Some(if guard::enabled() {
-            Self::begin(request, caller)
+        if guard::enabled() {
+            Some(Self::begin(request, caller))
         } else {
             Self::unseen(caller)
-        })
+        }
     }
 
     /// When telemetry is off the caller's context passes through, so that only this service is missing from the trace:
     /// <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration>.
-    fn unseen(caller: Caller) -> Self {
-        Self {
-            context: caller.parent,
+    fn unseen(caller: Caller) -> Option<Self> {
+        let context = caller.parent;
+        // A session is in the baggage.
+        let says_something = context.has_active_span() || !context.baggage().is_empty();
+        says_something.then(|| Self {
+            context,
             start: Instant::now(),
             kind: None,
             status: None,
             error: None,
-        }
+        })
     }
 
     fn begin(request: &Request<'_>, caller: Caller) -> Self {
