@@ -156,3 +156,24 @@ impl<S: Subscriber, E: Layer<S>> Layer<S> for Wanted<E> {
             .max()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+    use crate::testing::{Trace, attribute};
+
+    #[tokio::test]
+    async fn the_bridge_is_in_reach_and_hears_of_no_events() {
+        let trace = Trace::new();
+        let entered = trace.context().attach();
+        let span = tracing::info_span!("work");
+        span.set_attribute("by.hand", 1);
+        span.in_scope(|| tracing::info!("an event"));
+        drop((span, entered));
+
+        let span = trace.span("work").await;
+        assert_eq!(attribute(&span, "by.hand").as_deref(), Some("1"));
+        assert_eq!(span.events.len(), 0);
+    }
+}
