@@ -195,6 +195,7 @@ fn traces(
     let rule = Rule::read(env);
     let batching = Batching::of_spans(env);
     let sampler = sampler::read(env);
+    sampler::apply(&sampler);
     let otlp = signal.otlp.and_then(|protocol| {
         transport.exporter("traces", batching.timeout, env, |to, env| {
             export::spans(protocol, to, env)

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use opentelemetry::SpanId;
+use opentelemetry::{SpanId, global};
 
 use super::*;
 use crate::{
@@ -64,7 +64,10 @@ fn with_telemetry_off_the_caller_s_context_passes_through() {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
-    let mut span = ServerSpan::unseen(Caller::by(InboundContext::Continue, &received));
+    let of =
+        |headers: &HashMap<_, _>| ServerSpan::unseen(Caller::by(InboundContext::Continue, headers));
+    assert!(of(&HashMap::new()).is_none(), "nothing to pass");
+    let mut span = of(&received).expect("something to pass");
     let mut sent = HashMap::new();
     global::get_text_map_propagator(|propagator| {
         propagator.inject_context(span.context(), &mut sent);

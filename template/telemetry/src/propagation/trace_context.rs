@@ -82,14 +82,16 @@ impl TextMapPropagator for TraceContext {
         };
         let members = headers.get_all(TRACESTATE).unwrap_or_default();
         let (held, more) = Members::parse(&members).unwrap_or_default().held();
-        let received = Received {
+        let state = more.map(|header| (held.clone(), header));
+        let context = context.with_remote_span_context(parent.span(held));
+        if parent.is_random() && state.is_none() {
+            return context; // as a trace that begins here, so there is nothing to keep
+        }
+        context.with_value(Received {
             trace_id: parent.trace_id,
             is_random: parent.is_random(),
-            state: more.map(|header| (held.clone(), header)),
-        };
-        context
-            .with_remote_span_context(parent.span(held))
-            .with_value(received)
+            state,
+        })
     }
 
     fn fields(&self) -> FieldIter<'_> {
