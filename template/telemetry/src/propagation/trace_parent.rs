@@ -74,13 +74,26 @@ impl TraceParent {
     }
 }
 
-impl Display for TraceParent {
-    fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
+impl TraceParent {
+    /// The header's value.
+    pub(super) fn header(self) -> String {
+        let bytes = self.bytes();
+        // No longer than it must be, so that it becomes the header as it is.
+        str::from_utf8(&bytes).unwrap_or_default().to_owned()
+    }
+
+    fn bytes(self) -> [u8; LENGTH] {
         let mut bytes = *b"00-TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT-SSSSSSSSSSSSSSSS-FF";
         digits(&self.trace_id.to_bytes(), &mut bytes[3..35]);
         digits(&self.span_id.to_bytes(), &mut bytes[36..52]);
         digits(&[self.flags.to_u8()], &mut bytes[53..]);
-        text.write_str(str::from_utf8(&bytes).unwrap_or_default())
+        bytes
+    }
+}
+
+impl Display for TraceParent {
+    fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
+        text.write_str(str::from_utf8(&self.bytes()).unwrap_or_default())
     }
 }
 

@@ -53,23 +53,21 @@ impl Middleware for Traced {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let resend_count = extensions.get().copied().unwrap_or_default();
-        let ResendCount(before) = resend_count;
-        // A middleware that retries keeps the extensions from one attempt to the next.
-        extensions.insert(ResendCount(before.saturating_add(1)));
-        let mut call = self.0.start(&Outgoing {
+        let url = request.url();
+        let outgoing = Outgoing {
             method: request.method(),
-            url: request.url().as_str(),
-            host: request.url().host_str().unwrap_or_default(),
-            port: request.url().port_or_known_default(),
-            template: extensions.get::<UrlTemplate>().cloned(),
-            resend_count,
-        });
+            host: url.host_str().unwrap_or_default(),
+            port: url.port_or_known_default(),
+            template: extensions.get().map(|&UrlTemplate(template)| template),
+            resend_count: sent_before(extensions),
+        };
+        let mut call = self.0.start(&outgoing, || url.as_str().into());
         call.inject(request.headers_mut());
-        let result = next
-            .run(request, extensions)
-            .with_context(call.context())
-            .await;
+        let next = next.run(request, extensions);
+        let result = match call.context() {
+            Some(context) => next.with_context(context).await,
+            None => next.await,
+        };
         match &result {
             Ok(response) => call.answered(
                 response.status(),
@@ -80,6 +78,14 @@ impl Middleware for Traced {
         }
         result
     }
+}
+
+/// A middleware that retries keeps the extensions from one attempt to the next.
+fn sent_before(extensions: &mut Extensions) -> ResendCount {
+    let count = extensions.get_or_insert_default::<ResendCount>();
+    let before = *count;
+    count.0 = before.0.saturating_add(1);
+    before
 }
 
 /// `error.type` of a request without a response.
