@@ -55,12 +55,14 @@ pub(crate) fn inject(context: &Context, headers: &mut HeaderMap, trusted: bool) 
             for name in propagator.fields() {
                 headers.remove(name);
             }
+            if !trusted {
+                headers.remove(BAGGAGE);
+            }
         }
-        propagator.inject_context(context, &mut Outbound(headers));
+        propagator.inject_context(context, &mut Outbound { headers, trusted });
     });
-    if !trusted {
-        headers.remove(BAGGAGE);
-    } else if let Some(session) = context.get::<SessionId>()
+    if trusted
+        && let Some(session) = context.get::<SessionId>()
         && let Ok(session) = HeaderValue::from_str(session.as_str())
     {
         // In the baggage it would be anyone's claim: whoever is called believes this header.
@@ -69,7 +71,10 @@ pub(crate) fn inject(context: &Context, headers: &mut HeaderMap, trusted: bool) 
 }
 
 /// Headers as propagators write them.
-struct Outbound<'a>(&'a mut HeaderMap);
+struct Outbound<'a> {
+    headers: &'a mut HeaderMap,
+    trusted: bool,
+}
 
 impl Injector for Outbound<'_> {
     /// What cannot be a header is left out.
@@ -81,8 +86,9 @@ impl Injector for Outbound<'_> {
             "baggage" => Ok(BAGGAGE),
             other => HeaderName::try_from(other),
         };
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
-            self.0.insert(name, value);
+        let name = name.ok().filter(|name| self.trusted || name != BAGGAGE);
+        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+            self.headers.insert(name, value);
         }
     }
 }
@@ -94,7 +100,10 @@ mod tests {
     #[test]
     fn propagators_write_headers_and_nothing_else() {
         let mut headers = HeaderMap::new();
-        let mut outbound = Outbound(&mut headers);
+        let mut outbound = Outbound {
+            headers: &mut headers,
+            trusted: true,
+        };
         for (key, value) in [
             ("traceparent", "1"),
             ("X-B3", "2"),
