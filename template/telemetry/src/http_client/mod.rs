@@ -21,7 +21,7 @@ use opentelemetry::{
     Context, KeyValue,
     global::{self, BoxedSpan, BoxedTracer},
     metrics::Meter,
-    trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_REQUEST_RESEND_COUNT, NETWORK_PEER_ADDRESS,
@@ -108,15 +108,14 @@ impl Instrumentation {
         let host = request.host.trim_start_matches('[').trim_end_matches(']');
         let request = &Outgoing { host, ..*request };
         let mut call = Call {
-            context: None,
+            span: None,
             timing: None,
             trusted: self.trusted.contains(host),
         };
         if self.enabled {
             let kind = self.kinds.of(request);
-            call.context = Context::map_current(|parent| {
-                let span = || self.span(request, url(), &kind, parent);
-                may_record_below(parent).then(|| parent.with_span(span()))
+            call.span = Context::map_current(|parent| {
+                may_record_below(parent).then(|| self.span(request, url(), &kind, parent))
             });
             call.timing = Some(Timing::of(kind));
         }
@@ -159,26 +158,26 @@ impl Instrumentation {
 /// up: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status>.
 #[derive(Debug)]
 struct Call {
-    /// That of its span. None where none could be recorded: the attempt is then part of what its caller does.
-    context: Option<Context>,
+    /// None where none could be recorded: the attempt is then part of what its caller does.
+    span: Option<BoxedSpan>,
     /// None when telemetry is off.
     timing: Option<Timing>,
     trusted: bool,
 }
 
 impl Call {
-    /// What the work on this attempt runs in, if that is not its caller's.
-    fn context(&self) -> Option<Context> {
-        self.context.clone()
-    }
-
-    /// Writes the context into the request's headers. When telemetry is off that is the caller's, so that only this
-    /// service is missing from the trace.
-    fn inject(&self, headers: &mut HeaderMap) {
-        match &self.context {
-            Some(context) => trusted_hosts::inject(context, headers, self.trusted),
-            None => trusted_hosts::inject(&Context::current(), headers, self.trusted),
-        }
+    /// Writes the context into the request's headers: when telemetry is off the caller's, so that only this service is
+    /// missing from the trace. Returns what the work on this attempt runs in, if that is not what its caller does.
+    fn inject(&self, headers: &mut HeaderMap) -> Option<Context> {
+        // To know the span is enough there, to end it is ours. To share it would cost as much as to make it.
+        let known = |span: &BoxedSpan| {
+            let span = span.span_context().clone();
+            Context::map_current(|caller| caller.with_remote_span_context(span))
+        };
+        let own = self.span.as_ref().map(known);
+        let context = own.clone().unwrap_or_else(Context::current);
+        trusted_hosts::inject(&context, headers, self.trusted);
+        own
     }
 
     /// The head of a response came.
@@ -187,16 +186,13 @@ impl Call {
             return;
         };
         let answer = timing.kind.answer(status, version);
-        if let Some(context) = &self.context {
-            let peer = peer.map(|peer| {
-                [
-                    KeyValue::new(NETWORK_PEER_ADDRESS, timing.kind.peer(peer.ip())),
-                    KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())),
-                ]
-            });
-            let attributes = answer.attributes.iter().cloned();
-            let span = context.span();
-            span.set_attributes(attributes.chain(peer.into_iter().flatten()));
+        if let Some(span) = &mut self.span {
+            span.set_attributes(answer.attributes.iter().cloned());
+            if let Some(peer) = peer {
+                let address = timing.kind.peer(peer.ip());
+                span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, address));
+                span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
+            }
             if answer.is_error() {
                 // Without words: the code says it all.
                 span.set_status(Status::error(""));
@@ -207,8 +203,7 @@ impl Call {
 
     /// No response came. `class` is short and one of few; an error's text would hold the URL.
     fn failed(&mut self, class: &'static str) {
-        if let Some(context) = &self.context {
-            let span = context.span();
+        if let Some(span) = &mut self.span {
             span.set_attribute(KeyValue::new(ERROR_TYPE, class));
             span.set_status(Status::error(class));
         }
@@ -223,8 +218,8 @@ impl Drop for Call {
         if let Some(timing) = &self.timing {
             timing.record();
         }
-        if let Some(context) = &self.context {
-            context.span().end();
+        if let Some(span) = &mut self.span {
+            span.end();
         }
     }
 }

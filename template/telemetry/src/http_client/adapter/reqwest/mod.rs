@@ -3,7 +3,7 @@
 use std::{error::Error as _, sync::Arc};
 
 use http::Extensions;
-use opentelemetry::trace::FutureExt as _;
+use opentelemetry::{Context, trace::FutureExt as _};
 use reqwest::{Request, RequestBuilder, Response};
 use reqwest_middleware::{Error, Middleware, Next};
 
@@ -62,8 +62,8 @@ impl Traced {
     ) -> reqwest::Result<Response> {
         let (client, request) = request.build_split();
         let mut request = request?;
-        let call = self.start(&mut request, resend_count, template.as_ref());
-        follow(call, client.execute(request), class).await
+        let started = self.start(&mut request, resend_count, template.as_ref());
+        follow(started, client.execute(request), class).await
     }
 
     fn start(
@@ -71,7 +71,7 @@ impl Traced {
         request: &mut Request,
         resend_count: ResendCount,
         template: Option<&UrlTemplate>,
-    ) -> Call {
+    ) -> (Call, Option<Context>) {
         let url = request.url();
         let outgoing = Outgoing {
             method: request.method(),
@@ -81,8 +81,8 @@ impl Traced {
             resend_count,
         };
         let call = self.0.start(&outgoing, || url.as_str().into());
-        call.inject(request.headers_mut());
-        call
+        let context = call.inject(request.headers_mut());
+        (call, context)
     }
 }
 
@@ -100,23 +100,27 @@ impl Middleware for Traced {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        let resend_count = sent_before(extensions);
-        let call = self.start(&mut request, resend_count, extensions.get());
+        let resend_count = if self.0.enabled {
+            sent_before(extensions)
+        } else {
+            ResendCount(0)
+        };
+        let started = self.start(&mut request, resend_count, extensions.get());
         let class = |error: &Error| match error {
             Error::Middleware(_) => "middleware",
             Error::Reqwest(error) => class(error),
         };
-        follow(call, next.run(request, extensions), class).await
+        follow(started, next.run(request, extensions), class).await
     }
 }
 
 /// Waits for the response within the context of the call, and notes what came.
 async fn follow<E>(
-    mut call: Call,
+    (mut call, context): (Call, Option<Context>),
     response: impl Future<Output = Result<Response, E>>,
     class: impl FnOnce(&E) -> &'static str,
 ) -> Result<Response, E> {
-    let result = match call.context() {
+    let result = match context {
         Some(context) => response.with_context(context).await,
         None => response.await,
     };

@@ -67,8 +67,8 @@ impl Middleware for Traced {
             resend_count: extensions.get().copied().unwrap_or_default(),
         };
         let call = self.0.start(&outgoing, || uri.to_string().into());
-        call.inject(request.headers_mut());
-        let _entered = call.context().map(Context::attach);
+        let context = call.inject(request.headers_mut());
+        let _entered = context.map(Context::attach);
         let attempt = work.begin(call)?;
         let result = next.handle(request);
         attempt.end(|call, peer| match &result {
