@@ -68,6 +68,11 @@ impl TraceParent {
         Self { flags, ..self }
     }
 
+    /// The header's value, no longer than it must be, so that it becomes the header as it is.
+    pub(super) fn header(self) -> String {
+        String::from_utf8(self.bytes().to_vec()).unwrap_or_default()
+    }
+
     /// The span that it names, in another process.
     pub(super) fn span(self, state: TraceState) -> SpanContext {
         SpanContext::new(self.trace_id, self.span_id, self.flags, true, state)
@@ -75,14 +80,7 @@ impl TraceParent {
 }
 
 impl TraceParent {
-    /// The header's value.
-    pub(super) fn header(self) -> String {
-        let bytes = self.bytes();
-        // No longer than it must be, so that it becomes the header as it is.
-        str::from_utf8(&bytes).unwrap_or_default().to_owned()
-    }
-
-    fn bytes(self) -> [u8; LENGTH] {
+    pub(super) fn bytes(self) -> [u8; LENGTH] {
         let mut bytes = *b"00-TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT-SSSSSSSSSSSSSSSS-FF";
         digits(&self.trace_id.to_bytes(), &mut bytes[3..35]);
         digits(&self.span_id.to_bytes(), &mut bytes[36..52]);
