@@ -1,6 +1,6 @@
 //! reqwest, by itself or by a middleware.
 
-use std::{error::Error as _, sync::Arc};
+use std::{error::Error as _, pin::pin, sync::Arc};
 
 use http::Extensions;
 use opentelemetry::{Context, trace::FutureExt as _};
@@ -120,6 +120,8 @@ async fn follow<E>(
     response: impl Future<Output = Result<Response, E>>,
     class: impl FnOnce(&E) -> &'static str,
 ) -> Result<Response, E> {
+    // So that both arms wait for the same one, in its place.
+    let response = pin!(response);
     let result = match context {
         Some(context) => response.with_context(context).await,
         None => response.await,
