@@ -8,11 +8,10 @@ use std::{
 
 use anyhow::Context as _;
 use reqwest::redirect::Policy;
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use telemetry::http_client::Traced;
 use url::Url;
 
-pub(super) use reqwest_middleware::Error;
+pub(super) use reqwest::Error;
 
 use super::{
     CONNECT_TIMEOUT, CallError, MAX_BYTES, Reply,
@@ -20,7 +19,10 @@ use super::{
 };
 
 #[derive(Debug, Clone)]
-pub(super) struct Client(ClientWithMiddleware);
+pub(super) struct Client {
+    client: reqwest::Client,
+    traced: Traced,
+}
 
 impl Client {
     /// # Errors
@@ -32,16 +34,18 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(Policy::none())
             .no_proxy();
-        let client = client.build().context("the HTTP client cannot be made")?;
-        let client = ClientBuilder::new(client).with(Traced::new()).build();
-        Ok(Self(client))
+        Ok(Self {
+            client: client.build().context("the HTTP client cannot be made")?,
+            traced: Traced::new(),
+        })
     }
 
     /// One attempt.
     pub(super) async fn get(&self, url: &Url, attempts: &Attempts) -> Result<Reply, CallError> {
-        let request = self.0.get(url.clone()).timeout(attempts.time_left());
-        let request = request.with_extension(attempts.resend_count());
-        let mut response = request.send().await.map_err(failed)?;
+        let request = self.client.get(url.clone());
+        let request = request.timeout(attempts.time_left());
+        let sent = self.traced.send(request, attempts.resend_count(), None);
+        let mut response = sent.await.map_err(failed)?;
         let status = response.status();
         if status.is_client_error() || status.is_server_error() {
             return Err(CallError::Status {
@@ -50,11 +54,7 @@ impl Client {
             });
         }
         let mut bytes = 0;
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| failed(error.into()))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
             bytes += chunk.len();
             if bytes > MAX_BYTES {
                 return Err(CallError::TooLarge);
@@ -72,17 +72,16 @@ impl Client {
 
 fn failed(error: Error) -> CallError {
     // The URL may hold a secret, and the client span shows it without.
-    match error.without_url() {
-        Error::Reqwest(error) if error.is_timeout() => CallError::Timeout(error.into()),
-        error => CallError::Unreachable(error),
+    let error = error.without_url();
+    if error.is_timeout() {
+        CallError::Timeout(error)
+    } else {
+        CallError::Unreachable(error)
     }
 }
 
 /// Whether nobody listened, or somebody hung up.
 pub(super) fn is_transient(error: &Error) -> bool {
-    let Error::Reqwest(error) = error else {
-        return false;
-    };
     let mut causes = std::iter::successors(error.source(), |&error| error.source());
     causes.any(|error| {
         let error = error.downcast_ref::<io::Error>();

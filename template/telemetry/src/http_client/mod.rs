@@ -9,6 +9,7 @@
 
 mod adapter;
 mod failure;
+mod kind;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -18,33 +19,30 @@ use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Instant};
 use http::{HeaderMap, Method, StatusCode, Version};
 use opentelemetry::{
     Context, KeyValue,
-    global::{self, BoxedTracer},
-    metrics::{Histogram, Meter},
+    global::{self, BoxedSpan, BoxedTracer},
+    metrics::Meter,
     trace::{Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
-use opentelemetry_semantic_conventions::{
-    attribute::{
-        ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_REQUEST_RESEND_COUNT,
-        HTTP_RESPONSE_STATUS_CODE, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT,
-        NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_FULL, URL_TEMPLATE,
-    },
-    metric::HTTP_CLIENT_REQUEST_DURATION,
+use opentelemetry_semantic_conventions::attribute::{
+    ERROR_TYPE, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_REQUEST_RESEND_COUNT, NETWORK_PEER_ADDRESS,
+    NETWORK_PEER_PORT, URL_FULL,
 };
 
 pub use adapter::*;
+use kind::{Answer, Kind, Kinds};
 
 use crate::{
-    methods::{KnownMethods, OTHER},
+    guard,
+    methods::KnownMethods,
+    sampler::may_record_below,
     trusted_hosts::{self, TrustedHosts},
 };
 
 /// The instrumentation scope of all signals from here.
 const SCOPE: &str = "telemetry.http_client";
 
-/// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/http/http-metrics/>.
-const BOUNDARIES: [f64; 14] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
+/// As many as a span has, with room for the session and the outcome.
+const ATTRIBUTES: usize = 12;
 
 /// The pattern of a request's path, such as `/users/{id}`. Given as an extension of the request it joins the span's name,
 /// which must not hold the path itself, and becomes `url.template`.
@@ -56,34 +54,38 @@ pub struct UrlTemplate(pub &'static str);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ResendCount(pub u32);
 
-/// A request about to be sent.
+/// A request about to be sent. Its URL is asked for where it is recorded only.
 struct Outgoing<'a> {
     method: &'a Method,
-    url: &'a str,
     host: &'a str,
     port: Option<u16>,
-    template: Option<UrlTemplate>,
+    template: Option<&'static str>,
     resend_count: ResendCount,
 }
 
 #[derive(Debug)]
 struct Instrumentation {
     tracer: BoxedTracer,
-    duration: Histogram<f64>,
-    methods: KnownMethods,
+    kinds: Kinds,
     trusted: TrustedHosts,
+    /// Whether anything is recorded.
+    enabled: bool,
 }
 
 impl Instrumentation {
     /// From the global providers and the environment: telemetry must have been initialised before.
     fn new() -> Self {
         let (methods, trusted) = (KnownMethods::from_env(), TrustedHosts::from_env());
-        Self::with(
-            global::tracer(SCOPE),
-            &global::meter(SCOPE),
-            methods,
-            trusted,
-        )
+        let enabled = guard::enabled();
+        Self {
+            enabled,
+            ..Self::with(
+                global::tracer(SCOPE),
+                &global::meter(SCOPE),
+                methods,
+                trusted,
+            )
+        }
     }
 
     fn with(
@@ -92,161 +94,166 @@ impl Instrumentation {
         methods: KnownMethods,
         trusted: TrustedHosts,
     ) -> Self {
-        let duration = meter
-            .f64_histogram(HTTP_CLIENT_REQUEST_DURATION)
-            .with_description("Duration of HTTP client requests.")
-            .with_unit("s")
-            .with_boundaries(BOUNDARIES.to_vec())
-            .build();
         Self {
             tracer,
-            duration,
-            methods,
+            kinds: Kinds::new(meter, methods),
             trusted,
+            enabled: true,
         }
     }
 
-    /// Starts the span of one attempt, below the current one.
-    fn start(&self, request: &Outgoing<'_>) -> Call {
-        let known = self.methods.get(request.method.as_str());
-        let method = known.clone().unwrap_or(Cow::Borrowed(OTHER));
+    /// Starts one attempt, below the current span.
+    fn start<'a>(&self, request: &Outgoing<'_>, url: impl FnOnce() -> Cow<'a, str>) -> Call {
         // `[::1]` is how a URL writes an address.
         let host = request.host.trim_start_matches('[').trim_end_matches(']');
-        let mut attributes = Vec::with_capacity(8);
-        attributes.push(KeyValue::new(HTTP_REQUEST_METHOD, method));
-        attributes.push(KeyValue::new(SERVER_ADDRESS, Arc::<str>::from(host)));
-        attributes.extend(
-            request
-                .port
-                .map(|port| KeyValue::new(SERVER_PORT, i64::from(port))),
-        );
-        attributes.extend(
-            request
-                .template
-                .as_ref()
-                .map(|template| KeyValue::new(URL_TEMPLATE, template.0)),
-        );
-
-        let method_is_known = known.is_some();
-        let name = known.unwrap_or(Cow::Borrowed("HTTP"));
-        let name = match &request.template {
-            Some(template) => format!("{name} {}", template.0).into(),
-            None => name,
-        };
-        let builder = self.tracer.span_builder(name).with_kind(SpanKind::Client);
-        let mut span = builder.start(&self.tracer);
-        // No sampler here looks at attributes, and most spans may be dropped.
-        if span.is_recording() {
-            span.set_attributes(span_attributes(request, method_is_known, &attributes));
-        }
-        Call {
-            context: Context::current_with_span(span),
-            started: Instant::now(),
-            attributes,
-            duration: self.duration.clone(),
+        let request = &Outgoing { host, ..*request };
+        let mut call = Call {
+            span: None,
+            timing: None,
             trusted: self.trusted.contains(host),
+        };
+        if self.enabled {
+            let kind = self.kinds.of(request);
+            call.span = Context::map_current(|parent| {
+                may_record_below(parent).then(|| self.span(request, url(), &kind, parent))
+            });
+            call.timing = Some(Timing::of(kind));
         }
+        call
     }
-}
 
-/// The span's attributes: the metric's and those whose values have no bound.
-fn span_attributes(
-    request: &Outgoing<'_>,
-    method_is_known: bool,
-    metric_attributes: &[KeyValue],
-) -> Vec<KeyValue> {
-    // Room for what comes: the session, the outcome, where it was found.
-    let mut attributes = Vec::with_capacity(metric_attributes.len() + 8);
-    attributes.extend_from_slice(metric_attributes);
-    attributes.push(KeyValue::new(URL_FULL, url::redacted(request.url)));
-    if !method_is_known {
-        attributes.push(KeyValue::new(
-            HTTP_REQUEST_METHOD_ORIGINAL,
-            request.method.as_str().to_owned(),
-        ));
+    /// All attributes are there from the start, for samplers.
+    fn span(
+        &self,
+        request: &Outgoing<'_>,
+        url: Cow<'_, str>,
+        kind: &Kind,
+        parent: &Context,
+    ) -> BoxedSpan {
+        let mut attributes = Vec::with_capacity(ATTRIBUTES);
+        attributes.extend_from_slice(&kind.attributes);
+        attributes.push(KeyValue::new(URL_FULL, url::redacted(url)));
+        if !kind.method_is_known() {
+            attributes.push(KeyValue::new(
+                HTTP_REQUEST_METHOD_ORIGINAL,
+                request.method.as_str().to_owned(),
+            ));
+        }
+        let ResendCount(resend_count) = request.resend_count;
+        if resend_count > 0 {
+            attributes.push(KeyValue::new(
+                HTTP_REQUEST_RESEND_COUNT,
+                i64::from(resend_count),
+            ));
+        }
+        self.tracer
+            .span_builder(kind.span_name.clone())
+            .with_kind(SpanKind::Client)
+            .with_attributes(attributes)
+            .start_with_context(&self.tracer, parent)
     }
-    let ResendCount(resend_count) = request.resend_count;
-    if resend_count > 0 {
-        attributes.push(KeyValue::new(
-            HTTP_REQUEST_RESEND_COUNT,
-            i64::from(resend_count),
-        ));
-    }
-    attributes
 }
 
 /// One attempt in flight. It ends when it is dropped, hence once and always, and without an error if its caller gave it
 /// up: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status>.
 #[derive(Debug)]
 struct Call {
-    context: Context,
-    started: Instant,
-    /// Of the metric.
-    attributes: Vec<KeyValue>,
-    duration: Histogram<f64>,
+    /// None where none could be recorded: the attempt is then part of what its caller does.
+    span: Option<BoxedSpan>,
+    /// None when telemetry is off.
+    timing: Option<Timing>,
     trusted: bool,
 }
 
 impl Call {
-    /// What the work on this attempt runs in.
-    fn context(&self) -> Context {
-        self.context.clone()
-    }
-
-    /// Writes the context into the request's headers.
-    fn inject(&self, headers: &mut HeaderMap) {
-        trusted_hosts::inject(&self.context, headers, self.trusted);
+    /// Writes the context into the request's headers: when telemetry is off the caller's, so that only this service is
+    /// missing from the trace. Returns what the work on this attempt runs in, if that is not what its caller does.
+    fn inject(&self, headers: &mut HeaderMap) -> Option<Context> {
+        // To know the span is enough there, to end it is ours. To share it would cost as much as to make it.
+        let known = |span: &BoxedSpan| {
+            let span = span.span_context().clone();
+            Context::map_current(|caller| caller.with_remote_span_context(span))
+        };
+        let own = self.span.as_ref().map(known);
+        let context = own.clone().unwrap_or_else(Context::current);
+        trusted_hosts::inject(&context, headers, self.trusted);
+        own
     }
 
     /// The head of a response came.
     fn answered(&mut self, status: StatusCode, version: Version, peer: Option<SocketAddr>) {
-        let span = self.context.span();
-        if let Some(peer) = peer.filter(|_| span.is_recording()) {
-            span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, peer.ip().to_string()));
-            span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
+        let Some(timing) = &mut self.timing else {
+            return;
+        };
+        let answer = timing.kind.answer(status, version);
+        if let Some(span) = &mut self.span {
+            span.set_attributes(answer.attributes.iter().cloned());
+            if let Some(peer) = peer {
+                let address = timing.kind.peer(peer.ip());
+                span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, address));
+                span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
+            }
+            if answer.is_error() {
+                // Without words: the code says it all.
+                span.set_status(Status::error(""));
+            }
         }
-        let known = self.attributes.len();
-        self.attributes.push(KeyValue::new(
-            HTTP_RESPONSE_STATUS_CODE,
-            i64::from(status.as_u16()),
-        ));
-        self.attributes.extend(
-            protocol_version(version).map(|text| KeyValue::new(NETWORK_PROTOCOL_VERSION, text)),
-        );
-        if status.as_u16() >= 400 {
-            self.attributes
-                .push(KeyValue::new(ERROR_TYPE, status.as_str().to_owned()));
-            // Without words: the code says it all.
-            span.set_status(Status::error(""));
-        }
-        span.set_attributes(self.attributes[known..].iter().cloned());
+        timing.outcome = Outcome::Answered(answer);
     }
 
     /// No response came. `class` is short and one of few; an error's text would hold the URL.
     fn failed(&mut self, class: &'static str) {
-        let error = KeyValue::new(ERROR_TYPE, class);
-        let span = self.context.span();
-        span.set_attribute(error.clone());
-        span.set_status(Status::error(class));
-        self.attributes.push(error);
+        if let Some(span) = &mut self.span {
+            span.set_attribute(KeyValue::new(ERROR_TYPE, class));
+            span.set_status(Status::error(class));
+        }
+        if let Some(timing) = &mut self.timing {
+            timing.outcome = Outcome::Failed(class);
+        }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.duration
-            .record(self.started.elapsed().as_secs_f64(), &self.attributes);
-        self.context.span().end();
+        if let Some(timing) = &self.timing {
+            timing.record();
+        }
+        if let Some(span) = &mut self.span {
+            span.end();
+        }
     }
 }
 
-fn protocol_version(version: Version) -> Option<&'static str> {
-    Some(match version {
-        Version::HTTP_09 => "0.9",
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_11 => "1.1",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => return None,
-    })
+/// An attempt's share of the metric.
+#[derive(Debug)]
+struct Timing {
+    kind: Arc<Kind>,
+    started: Instant,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    GivenUp,
+    Failed(&'static str),
+    Answered(Arc<Answer>),
+}
+
+impl Timing {
+    fn of(kind: Arc<Kind>) -> Self {
+        Self {
+            kind,
+            started: Instant::now(),
+            outcome: Outcome::GivenUp,
+        }
+    }
+
+    fn record(&self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        match &self.outcome {
+            Outcome::GivenUp => self.kind.unanswered(seconds, None),
+            Outcome::Failed(class) => self.kind.unanswered(seconds, Some(class)),
+            Outcome::Answered(answer) => answer.duration.record(seconds),
+        }
+    }
 }

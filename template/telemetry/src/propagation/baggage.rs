@@ -35,8 +35,12 @@ pub(super) struct W3cBaggage;
 
 impl TextMapPropagator for W3cBaggage {
     fn inject_context(&self, context: &Context, headers: &mut dyn Injector) {
-        let baggage = context.baggage().iter();
+        let baggage = context.baggage();
+        if baggage.is_empty() {
+            return;
+        }
         let mut members: Vec<_> = baggage
+            .iter()
             .map(|(key, (value, metadata))| {
                 let value = utf8_percent_encode(value.as_str(), ENCODED);
                 let properties = properties(metadata.as_str()).unwrap_or_default();

@@ -67,7 +67,7 @@ impl TextMapPropagator for TraceContext {
         if !context.span().span_context().is_valid() {
             return;
         }
-        headers.set(TRACEPARENT, of(context).to_string());
+        headers.set(TRACEPARENT, of(context).header());
         let state = state(context);
         // An empty header is better not sent: <https://www.w3.org/TR/trace-context-2/#tracestate-header-field-values>.
         if !state.is_empty() {

@@ -77,6 +77,11 @@ impl TraceParent {
         Self { flags, ..self }
     }
 
+    /// The header's value, no longer than it must be, so that it becomes the header as it is.
+    pub(super) fn header(self) -> String {
+        String::from_utf8(self.bytes().to_vec()).unwrap_or_default()
+    }
+
     /// The span that it names, in another process.
     pub(super) fn span(self, state: TraceState) -> SpanContext {
         SpanContext::new(self.trace_id, self.span_id, self.flags, true, state)
@@ -101,12 +106,22 @@ impl Display for TraceParent {
 
 /// Each request and each call writes them, and `format!` takes ten times as long for it.
 fn digits(bytes: &[u8], text: &mut [u8]) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    for (byte, text) in bytes.iter().zip(text.chunks_exact_mut(2)) {
-        text[0] = DIGITS[usize::from(byte >> 4)];
-        text[1] = DIGITS[usize::from(byte & 0xf)];
+    let (pairs, _) = text.as_chunks_mut();
+    for (byte, pair) in bytes.iter().zip(pairs) {
+        *pair = PAIRS[usize::from(*byte)];
     }
 }
+
+/// The two digits of each byte.
+static PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+};
 
 /// Flags that are not defined yet are sent as zero.
 fn known_flags(flags: TraceFlags) -> TraceFlags {

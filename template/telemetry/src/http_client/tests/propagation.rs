@@ -1,14 +1,21 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use http::HeaderValue;
 use opentelemetry::{
-    Context, KeyValue,
+    Context, KeyValue, SpanId, TraceFlags, TraceId,
     baggage::BaggageExt as _,
     global,
-    trace::{FutureExt as _, TraceContextExt as _, Tracer as _, TracerProvider as _},
+    trace::{
+        FutureExt as _, SpanContext, TraceContextExt as _, TraceState, Tracer as _,
+        TracerProvider as _,
+    },
 };
 
-use super::rig::{Rig, get, server};
+use super::{
+    super::Instrumentation,
+    client::Client,
+    rig::{Rig, get, instrumentation, server},
+};
 use crate::SessionId;
 
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
@@ -80,20 +87,24 @@ async fn what_was_there_before_is_replaced() {
     assert!(!head.contains("own="), "{head}");
 }
 
+const CALLER: &str = "00-11111111111111111111111111111111-1111111111111111-03";
+
+/// What a caller's headers make of the context.
+fn received() -> Context {
+    let headers = [
+        ("traceparent", CALLER),
+        ("tracestate", "b@@=1,a=2"),
+        ("baggage", "tenant=t-1"),
+    ];
+    let headers = HashMap::from(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    global::get_text_map_propagator(|propagator| propagator.extract(&headers))
+}
+
 #[tokio::test]
 async fn the_caller_s_state_is_sent_on() {
     let (rig, (address, mut heads)) = (Rig::new(), server(&[NO_CONTENT]).await);
-    let received = [
-        (
-            "traceparent",
-            "00-11111111111111111111111111111111-1111111111111111-03",
-        ),
-        ("tracestate", "b@@=1,a=2"),
-    ];
-    let received = HashMap::from(received.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let context = global::get_text_map_propagator(|propagator| propagator.extract(&received));
     let sending = rig.client.send(get(&format!("http://{address}/")));
-    sending.with_context(context).await.expect("answered");
+    sending.with_context(received()).await.expect("answered");
 
     let head = heads.recv().await.expect("a request");
     let span = rig.span().span_context;
@@ -111,4 +122,40 @@ async fn without_a_trace_nothing_is_made_up() {
     answer.expect("the request goes out all the same");
     assert!(!heads.recv().await.expect("a request").contains("baggage"));
     assert!(rig.spans().is_empty());
+}
+
+#[tokio::test]
+async fn when_telemetry_is_off_the_caller_s_context_passes_through() {
+    let (mut rig, (address, mut heads)) = (Rig::new(), server(&[NO_CONTENT]).await);
+    let off = Instrumentation {
+        enabled: false,
+        ..instrumentation(&rig.tracers, &rig.meters, "127.0.0.1")
+    };
+    rig.client = Client::new(off, Duration::from_secs(5));
+    let sending = rig.client.send(get(&format!("http://{address}/")));
+    sending.with_context(received()).await.expect("answered");
+
+    let head = heads.recv().await.expect("a request");
+    let parent = format!("traceparent: {CALLER}");
+    assert_eq!(lines(&head, "traceparent"), [parent]);
+    assert_eq!(lines(&head, "tracestate"), ["tracestate: b@@=1,a=2"]);
+    assert_eq!(lines(&head, "baggage"), ["baggage: tenant=t-1"]);
+    assert!(rig.spans().is_empty());
+    assert_eq!(rig.durations(), []);
+}
+
+#[tokio::test]
+async fn below_a_span_that_is_not_recorded_only_the_duration_is() {
+    let (rig, (address, mut heads)) = (Rig::new(), server(&[NO_CONTENT]).await);
+    let (trace, span) = (TraceId::from(1), SpanId::from(2));
+    let caller = SpanContext::new(trace, span, TraceFlags::default(), false, TraceState::NONE);
+    let context = Context::new().with_remote_span_context(caller);
+    let sending = rig.client.send(get(&format!("http://{address}/")));
+    sending.with_context(context).await.expect("answered");
+
+    let head = heads.recv().await.expect("a request");
+    let parent = format!("traceparent: 00-{trace}-{span}-02");
+    assert_eq!(lines(&head, "traceparent"), [parent]);
+    assert!(rig.spans().is_empty());
+    assert_eq!(rig.durations().len(), 1);
 }

@@ -10,15 +10,15 @@ proptest! {
     ) {
         let separator = if fragment { '#' } else { '?' };
         let url = format!("https://{user}hunter2@{host}{path}{separator}{before}&sig=hunter2&page=1");
-        let shown = redacted(&url);
+        let shown = redacted(url.as_str().into());
         prop_assert!(!shown.contains("hunter2"), "{shown}");
         prop_assert!(shown.contains(&host) && shown.ends_with("&page=1"), "{shown}");
-        prop_assert_eq!(redacted(&shown), shown);
+        prop_assert_eq!(redacted(shown.as_str().into()), shown);
     }
 
     #[test]
     fn any_text_can_be_looked_at(url in any::<String>()) {
-        let shown = redacted(&url);
-        prop_assert_eq!(redacted(&shown), shown);
+        let shown = redacted(url.as_str().into());
+        prop_assert_eq!(redacted(shown.as_str().into()), shown);
     }
 }

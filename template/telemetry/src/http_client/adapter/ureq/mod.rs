@@ -4,6 +4,7 @@ mod blocking;
 mod connection;
 
 use http::{Request, Response, StatusCode, Uri, Version};
+use opentelemetry::Context;
 use ureq::{
     Agent, Body, Error, SendBody,
     config::ConfigBuilder,
@@ -57,16 +58,17 @@ impl Middleware for Traced {
     ) -> Result<Response<Body>, Error> {
         let work = Work::current()?;
         let uri = request.uri();
-        let call = self.0.start(&Outgoing {
+        let extensions = request.extensions();
+        let outgoing = Outgoing {
             method: request.method(),
-            url: &uri.to_string(),
             host: uri.host().unwrap_or_default(),
             port: uri.port_u16().or_else(|| default_port(uri)),
-            template: request.extensions().get::<UrlTemplate>().cloned(),
-            resend_count: request.extensions().get().copied().unwrap_or_default(),
-        });
-        call.inject(request.headers_mut());
-        let _entered = call.context().attach();
+            template: extensions.get().map(|&UrlTemplate(template)| template),
+            resend_count: extensions.get().copied().unwrap_or_default(),
+        };
+        let call = self.0.start(&outgoing, || uri.to_string().into());
+        let context = call.inject(request.headers_mut());
+        let _entered = context.map(Context::attach);
         let attempt = work.begin(call)?;
         let result = next.handle(request);
         attempt.end(|call, peer| match &result {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Extensions, Request};
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next, Result};
+use reqwest_middleware::{ClientBuilder, Middleware, Next, Result};
 
 use super::{
     super::{Instrumentation, ResendCount, Traced, UrlTemplate},
@@ -11,31 +11,31 @@ use super::{
     signals::{OK, UNAVAILABLE},
 };
 
-pub(super) struct Client(ClientWithMiddleware);
+pub(super) struct Client {
+    client: reqwest::Client,
+    traced: Traced,
+}
 
 impl Client {
     pub(super) fn new(instrumentation: Instrumentation, timeout: Duration) -> Self {
-        Self::with(timeout, |client| client.with(Traced::with(instrumentation)))
-    }
-
-    fn with(timeout: Duration, arrange: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
-        let plain = reqwest::Client::builder().no_proxy().timeout(timeout);
-        let plain = plain.build().expect("a client");
-        Self(arrange(ClientBuilder::new(plain)).build())
+        let client = reqwest::Client::builder().no_proxy().timeout(timeout);
+        Self {
+            client: client.build().expect("a client"),
+            traced: Traced::with(instrumentation),
+        }
     }
 
     /// The response's status and body; `None` without a response.
     pub(super) async fn send(&self, request: Request<()>) -> Option<(u16, String)> {
         let (parts, ()) = request.into_parts();
-        let url = parts.uri.to_string();
-        let mut sent = self.0.request(parts.method, url).headers(parts.headers);
-        if let Some(template) = parts.extensions.get::<UrlTemplate>() {
-            sent = sent.with_extension(template.clone());
-        }
-        if let Some(count) = parts.extensions.get::<ResendCount>() {
-            sent = sent.with_extension(*count);
-        }
-        let response = sent.send().await.ok()?;
+        let request = self.client.request(parts.method, parts.uri.to_string());
+        let count = parts.extensions.get::<ResendCount>().copied();
+        let template = parts.extensions.get::<UrlTemplate>().cloned();
+        let request = request.headers(parts.headers);
+        let sent = self
+            .traced
+            .send(request, count.unwrap_or_default(), template);
+        let response = sent.await.ok()?;
         let status = response.status().as_u16();
         Some((status, response.text().await.ok()?))
     }
@@ -64,17 +64,18 @@ impl Middleware for Retry {
 
 #[tokio::test]
 async fn each_attempt_of_a_middleware_that_retries_is_counted() {
-    let mut rig = Rig::new();
+    let rig = Rig::new();
     let traced = Traced::with(instrumentation(&rig.tracers, &rig.meters, ""));
-    let arrange = |client: ClientBuilder| client.with(Retry).with(traced);
-    rig.client = Client::with(Duration::from_secs(5), arrange);
+    let client = ClientBuilder::new(rig.client.client.clone());
+    let client = client.with(Retry).with(traced).build();
     let (address, _heads) = server(&[UNAVAILABLE, OK, OK]).await;
     for _ in 0..2 {
-        rig.get(&format!("http://{address}/")).await;
+        let request = client.get(format!("http://{address}/"));
+        let request = request.with_extension(UrlTemplate("/"));
+        request.send().await.expect("answered");
     }
     let spans = rig.spans();
-    let counts = spans
-        .iter()
-        .map(|span| attribute(span, "http.request.resend_count"));
-    assert!(counts.eq([None, Some(1.into()), None]));
+    let of_all = |key: &'static str| spans.iter().map(move |span| attribute(span, key));
+    assert!(of_all("http.request.resend_count").eq([None, Some(1.into()), None]));
+    assert!(of_all("url.template").all(|template| template == Some("/".into())));
 }
