@@ -23,6 +23,7 @@
 
 mod carrier;
 mod consumer;
+mod operation;
 mod producer;
 #[cfg(test)]
 mod tests;
@@ -32,13 +33,10 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 use opentelemetry::{
     KeyValue,
     global::{self, BoxedTracer},
-    metrics::{Counter, Histogram, Meter},
+    metrics::{Counter, Meter},
 };
 use opentelemetry_semantic_conventions::{
-    attribute::{
-        MESSAGING_DESTINATION_NAME, MESSAGING_MESSAGE_ID, MESSAGING_OPERATION_NAME,
-        MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM,
-    },
+    attribute::{MESSAGING_DESTINATION_NAME, MESSAGING_SYSTEM},
     metric::{
         MESSAGING_CLIENT_CONSUMED_MESSAGES, MESSAGING_CLIENT_OPERATION_DURATION,
         MESSAGING_CLIENT_SENT_MESSAGES, MESSAGING_PROCESS_DURATION,
@@ -46,6 +44,9 @@ use opentelemetry_semantic_conventions::{
 };
 
 use carrier::BaggageKeys;
+use operation::{Operation, Timing};
+
+use crate::guard;
 
 /// The instrumentation scope of all signals from here.
 const SCOPE: &str = "telemetry.jobs";
@@ -80,14 +81,14 @@ pub struct Destination {
 
 #[derive(Debug)]
 struct Shared {
+    /// False when telemetry is off: then a job only carries the context on.
+    records: bool,
     tracer: BoxedTracer,
     baggage: BaggageKeys,
     system: &'static str,
     name: &'static str,
-    sent: Counter<u64>,
-    sending: Histogram<f64>,
-    consumed: Counter<u64>,
-    processing: Histogram<f64>,
+    send: Operation,
+    process: Operation,
     given_up: Counter<u64>,
 }
 
@@ -98,12 +99,14 @@ impl Destination {
     #[must_use]
     pub fn new(system: &'static str, name: &'static str) -> Self {
         let (tracer, meter) = (global::tracer(SCOPE), global::meter(SCOPE));
-        Self::with(system, name, tracer, &meter, BaggageKeys::from_env())
+        let baggage = BaggageKeys::from_env();
+        Self::with(system, name, guard::enabled(), tracer, &meter, baggage)
     }
 
     fn with(
         system: &'static str,
         name: &'static str,
+        records: bool,
         tracer: BoxedTracer,
         meter: &Meter,
         baggage: BaggageKeys,
@@ -123,29 +126,38 @@ impl Destination {
                 .with_unit(unit)
                 .build()
         };
+        let sent = counter(
+            MESSAGING_CLIENT_SENT_MESSAGES,
+            "{message}",
+            "Number of messages producer attempted to send to the broker.",
+        );
+        let sending = Timing {
+            duration: duration(
+                MESSAGING_CLIENT_OPERATION_DURATION,
+                "Duration of messaging operation initiated by a producer or consumer client.",
+            ),
+            by_type: true,
+        };
+        let consumed = counter(
+            MESSAGING_CLIENT_CONSUMED_MESSAGES,
+            "{message}",
+            "Number of messages that were delivered to the application.",
+        );
+        let processing = Timing {
+            duration: duration(
+                MESSAGING_PROCESS_DURATION,
+                "Duration of processing operation.",
+            ),
+            by_type: false,
+        };
         let shared = Shared {
+            records,
             tracer,
             baggage,
             system,
             name,
-            sent: counter(
-                MESSAGING_CLIENT_SENT_MESSAGES,
-                "{message}",
-                "Number of messages producer attempted to send to the broker.",
-            ),
-            sending: duration(
-                MESSAGING_CLIENT_OPERATION_DURATION,
-                "Duration of messaging operation initiated by a producer or consumer client.",
-            ),
-            consumed: counter(
-                MESSAGING_CLIENT_CONSUMED_MESSAGES,
-                "{message}",
-                "Number of messages that were delivered to the application.",
-            ),
-            processing: duration(
-                MESSAGING_PROCESS_DURATION,
-                "Duration of processing operation.",
-            ),
+            send: Operation::new("send", system, name, sent, sending),
+            process: Operation::new("process", system, name, consumed, processing),
             given_up: counter(
                 "job.given_up",
                 "{job}",
@@ -165,24 +177,5 @@ impl Destination {
             KeyValue::new(MESSAGING_DESTINATION_NAME, name),
         ];
         self.shared.given_up.add(1, &attributes);
-    }
-}
-
-impl Shared {
-    /// What span and metrics of an operation have in common.
-    fn attributes(&self, operation: &'static str) -> Vec<KeyValue> {
-        vec![
-            KeyValue::new(MESSAGING_SYSTEM, self.system),
-            KeyValue::new(MESSAGING_OPERATION_NAME, operation),
-            KeyValue::new(MESSAGING_DESTINATION_NAME, self.name),
-        ]
-    }
-
-    /// What only the span has. `send` and `process` are names and types of their operations alike.
-    fn span_attributes(&self, operation: &'static str, id: &str) -> Vec<KeyValue> {
-        let mut attributes = self.attributes(operation);
-        attributes.push(KeyValue::new(MESSAGING_OPERATION_TYPE, operation));
-        attributes.push(KeyValue::new(MESSAGING_MESSAGE_ID, id.to_owned()));
-        attributes
     }
 }

@@ -9,8 +9,32 @@ const LONGEST_NAME: usize = 32;
 /// Arguments of a command, and commands of a batch, that `db.query.text` shows.
 const SHOWN: usize = 16;
 
+/// What is looked at of a command. Commands of one shape are one [`Call`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Shape {
+    /// Its first word, and zeros behind it; nothing but zeros where that is too long for a name.
+    word: [u8; LONGEST_NAME],
+    arguments: usize,
+}
+
+impl Shape {
+    pub(super) fn of(command: &Cmd) -> Self {
+        let mut arguments = command.args_iter();
+        let mut word = [0; LONGEST_NAME];
+        if let Some(Arg::Simple(first)) = arguments.next()
+            && let Some(begin) = word.get_mut(..first.len())
+        {
+            begin.copy_from_slice(first);
+        }
+        Self {
+            word,
+            arguments: arguments.len().min(SHOWN + 1),
+        }
+    }
+}
+
 /// A command, or several at once.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Call {
     /// `db.operation.name`, and the span's name: the convention knows no better target than the database's index, which
     /// it does not want there.

@@ -44,6 +44,7 @@ impl Rig {
         let destination = Destination::with(
             "apalis",
             "mail",
+            true,
             BoxedTracer::new(Box::new(tracers.tracer(SCOPE))),
             &meters.meter(SCOPE),
             BaggageKeys::from_list(baggage),

@@ -17,7 +17,10 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
 };
 
-use super::super::{Connection, SCOPE, operation::common};
+use super::super::{
+    Connection, SCOPE,
+    operation::{Operations, common},
+};
 
 /// Names the server.
 pub(super) const URL: &str = "TEST_REDIS_URL";
@@ -86,9 +89,10 @@ impl<C> Rig<C> {
             .with_periodic_exporter(metrics.clone())
             .build();
         let tracer = BoxedTracer::new(Box::new(tracers.tracer(SCOPE)));
-        let info = client.get_connection_info();
+        let operations =
+            Operations::new(tracer, &meters.meter(SCOPE), client.get_connection_info());
         Self {
-            connection: Connection::with(raw, info, tracer, &meters.meter(SCOPE)),
+            connection: Connection::with(raw, Some(operations)),
             client,
             tracers,
             spans,
