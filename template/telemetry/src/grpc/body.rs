@@ -64,7 +64,7 @@ where
         let entered = this
             .call
             .as_ref()
-            .and_then(Call::context)
+            .and_then(Call::context_of_body)
             .map(|context| context.clone().attach());
         let mut end = |code| {
             if let Some(call) = this.call.take() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use opentelemetry::{
     Context, KeyValue,
     global::{self, BoxedSpan, BoxedTracer},
-    trace::{Link, Span as _, Status, TraceContextExt as _, Tracer as _},
+    trace::{Link, Span as _, SpanBuilder, Status, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use super::{
     method::{Method, outcome},
     name,
 };
-use crate::exception;
+use crate::{exception, sampler::may_record_below};
 
 /// Attributes that a span has at most: those of its method, of the connection, the outcome, and the session.
 const ATTRIBUTES: usize = 10;
@@ -39,51 +39,65 @@ pub(super) struct Call {
 struct Record {
     method: Arc<Method>,
     started: Instant,
-    /// Whether the span of the context is the call's, and is recorded.
-    has_span: bool,
+    span: Recorded,
+}
+
+/// Where the call's span is.
+#[derive(Debug)]
+enum Recorded {
+    Nowhere,
+    /// In the context, for the work on the call adds to it.
+    Shared,
+    /// Nobody else adds to it, and to share it would cost as much as to make it.
+    Own(BoxedSpan),
 }
 
 impl Call {
-    /// A call below `parent`. Most spans may be dropped, and no sampler looks at attributes: `describe` adds those that
-    /// only the span has if it is recorded.
-    pub(super) fn begin(
+    /// A call that is served, below that of `parent`. Most spans may be dropped, and no sampler looks at attributes:
+    /// `describe` adds those that only the span has if it is recorded.
+    pub(super) fn serve(
         method: Arc<Method>,
         parent: &Context,
         links: Vec<Link>,
         deadline: Option<Instant>,
         describe: impl FnOnce(&mut BoxedSpan),
     ) -> Self {
-        let builder = TRACER
-            .span_builder(method.span_name.clone())
-            .with_kind(method.side.kind())
-            .with_attributes(Vec::with_capacity(ATTRIBUTES))
-            .with_links(links);
-        let mut span = TRACER.build_with_context(builder, parent);
-        let has_span = span.is_recording();
-        if has_span {
+        let mut span = span(&method, parent, links);
+        let mut recorded = Recorded::Nowhere;
+        if span.is_recording() {
             span.set_attributes(method.attributes.iter().cloned());
             describe(&mut span);
+            recorded = Recorded::Shared;
         }
-        Self {
-            context: Some(parent.with_span(span)),
-            deadline,
-            record: Some(Record {
-                method,
-                started: Instant::now(),
-                has_span,
-            }),
-        }
+        Self::of(method, Some(parent.with_span(span)), recorded, deadline)
     }
 
-    /// A call that is only measured.
-    pub(super) fn without_span(method: Arc<Method>, deadline: Option<Instant>) -> Self {
+    /// A call that is made, below the span of `parent`.
+    pub(super) fn make(method: Arc<Method>, parent: &Context, deadline: Option<Instant>) -> Self {
+        if !may_record_below(parent) {
+            return Self::of(method, None, Recorded::Nowhere, deadline);
+        }
+        let mut span = span(&method, parent, Vec::new());
+        if span.is_recording() {
+            span.set_attributes(method.attributes.iter().cloned());
+        }
+        let context = parent.with_remote_span_context(span.span_context().clone());
+        Self::of(method, Some(context), Recorded::Own(span), deadline)
+    }
+
+    fn of(
+        method: Arc<Method>,
+        context: Option<Context>,
+        span: Recorded,
+        deadline: Option<Instant>,
+    ) -> Self {
         Self {
-            context: None,
+            context,
             deadline,
             record: Some(Record {
                 method,
                 started: Instant::now(),
-                has_span: false,
+                span,
             }),
         }
     }
@@ -102,24 +116,25 @@ impl Call {
         self.context.as_ref()
     }
 
+    /// What its answer is streamed in, likewise. Whoever made the call reads it, and that is his work.
+    pub(super) fn context_of_body(&self) -> Option<&Context> {
+        let span = self.record.as_ref().map(|record| &record.span);
+        let is_made = matches!(span, Some(Recorded::Own(_)));
+        self.context().filter(|_| !is_made)
+    }
+
     /// When whoever waits for it gives it up.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// The span, if it is recorded, and what the call is one of.
-    fn recorded(&self) -> Option<(&Context, &Record)> {
-        let record = self.record.as_ref().filter(|record| record.has_span)?;
-        Some((self.context.as_ref()?, record))
-    }
-
     /// The head of a response came.
-    pub(super) fn answered(&self) {
-        if let Some((context, record)) = self.recorded()
-            && !record.method.peer.is_empty()
+    pub(super) fn answered(&mut self) {
+        // Only a call that is made knows whom it reaches.
+        if let Some(Record { method, span, .. }) = &mut self.record
+            && let Recorded::Own(span) = span
         {
-            let peer = record.method.peer.iter().cloned();
-            context.span().set_attributes(peer);
+            span.set_attributes(method.peer.iter().cloned());
         }
     }
 
@@ -129,27 +144,50 @@ impl Call {
     }
 
     fn conclude(&mut self, code: Code, error: Option<ErrorType>) {
-        let Some(record) = &self.record else {
+        let Some(record) = self.record.take() else {
             return;
         };
         let is_error = record.method.side.is_error(code);
         let error = is_error.then(|| error.map_or(name(code), |error| error.0));
         let seconds = record.started.elapsed().as_secs_f64();
         record.method.ended(seconds, code, error);
-        if let Some((context, _)) = self.recorded() {
-            let span = context.span();
-            span.set_attribute(outcome(code));
-            if let Some(error) = error
-                && !exception::is_marked_by_panic(span.span_context().span_id())
-            {
-                span.set_attribute(KeyValue::new(ERROR_TYPE, error));
-                // Without words: the code says it all.
-                span.set_status(Status::error(""));
+        let failure = error.map(|error| KeyValue::new(ERROR_TYPE, error));
+        // Without words: the code says it all.
+        let failed = Status::error("");
+        match (record.span, &self.context) {
+            (Recorded::Own(mut span), _) => {
+                span.set_attribute(outcome(code));
+                if let Some(failure) = failure {
+                    span.set_attribute(failure);
+                    span.set_status(failed);
+                }
+                span.end();
             }
-            span.end();
+            (Recorded::Shared, Some(context)) => {
+                let span = context.span();
+                span.set_attribute(outcome(code));
+                if let Some(failure) = failure
+                    && !exception::is_marked_by_panic(span.span_context().span_id())
+                {
+                    span.set_attribute(failure);
+                    span.set_status(failed);
+                }
+                span.end();
+            }
+            _ => {}
         }
-        self.record = None;
     }
+}
+
+fn span(method: &Method, parent: &Context, links: Vec<Link>) -> BoxedSpan {
+    let builder = SpanBuilder {
+        name: method.span_name.clone(),
+        span_kind: Some(method.side.kind()),
+        attributes: Some(Vec::with_capacity(ATTRIBUTES)),
+        links: Some(links),
+        ..SpanBuilder::default()
+    };
+    TRACER.build_with_context(builder, parent)
 }
 
 impl Drop for Call {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_semantic_conventions::attribute::{
     NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS, SERVER_PORT,
@@ -17,7 +17,6 @@ use tokio::time::Instant;
 use super::{CallBody, CallFuture, call::Call, deadline, method::Asked};
 use crate::{
     guard,
-    sampler::may_record_below,
     trusted_hosts::{self, TrustedHosts},
 };
 
@@ -40,6 +39,8 @@ struct Callee {
     methods: Asked,
     trusted: bool,
     timeout: Duration,
+    /// What most callees are told.
+    timeout_header: HeaderValue,
 }
 
 impl<S> Client<S> {
@@ -67,6 +68,7 @@ impl<S> Client<S> {
             methods: Asked::new(server.into(), peer.into_iter().flatten().collect()),
             trusted: TrustedHosts::from_env().contains(host),
             timeout,
+            timeout_header: deadline::header(timeout),
         };
         Self {
             inner: channel,
@@ -82,18 +84,21 @@ impl Callee {
         let context = Context::current();
         let until = [now.checked_add(own), deadline::of(&context)];
         let until = until.into_iter().flatten().min();
-        let call = if !guard::enabled() {
-            Call::unseen(None, until)
-        } else if may_record_below(&context) {
-            let method = self.methods.get(path);
-            Call::begin(method, &context, Vec::new(), until, |_| ())
+        let call = if guard::enabled() {
+            Call::make(self.methods.get(path), &context, until)
         } else {
-            Call::without_span(self.methods.get(path), until)
+            Call::unseen(None, until)
         };
         let context = call.context().unwrap_or(&context);
         trusted_hosts::inject(context, headers, self.trusted);
         if let Some(until) = until {
-            deadline::write(headers, until.saturating_duration_since(now));
+            let left = until.saturating_duration_since(now);
+            let said = if left == self.timeout {
+                self.timeout_header.clone()
+            } else {
+                deadline::header(left)
+            };
+            headers.insert(deadline::HEADER.clone(), said);
         }
         (call, until)
     }

@@ -12,7 +12,7 @@ use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-static HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
+pub(super) static HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The protocol's limit: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>.
 const MAX_DIGITS: usize = 8;
 const MAX_VALUE: u128 = 99_999_999;
@@ -45,8 +45,8 @@ pub(super) fn read(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
-/// Tells the callee what time is left, in the finest unit that eight digits can hold.
-pub(super) fn write(headers: &mut HeaderMap, left: Duration) {
+/// What time is left, in the finest unit that eight digits can hold.
+pub(super) fn header(left: Duration) -> HeaderValue {
     let units = [
         (left.as_nanos(), b'n'),
         (left.as_micros(), b'u'),
@@ -64,11 +64,7 @@ pub(super) fn write(headers: &mut HeaderMap, left: Duration) {
         text[begin] = b"0123456789"[value % 10];
         value /= 10;
     }
-    let text = HeaderValue::from_bytes(&text[begin..]);
-    headers.insert(
-        HEADER.clone(),
-        text.expect("digits and a letter are a valid header"),
-    );
+    HeaderValue::from_bytes(&text[begin..]).expect("digits and a letter are a valid header")
 }
 
 pin_project! {
@@ -152,8 +148,7 @@ mod tests {
             Duration::from_secs(86_400),
             Duration::from_secs(86_400 * 365 * 100),
         ] {
-            let mut headers = HeaderMap::new();
-            write(&mut headers, left);
+            let headers = HeaderMap::from_iter([(HEADER.clone(), header(left))]);
             let read = read(&headers).expect("our own header");
             assert!(read <= left && left - read < left / 1000 + Duration::from_micros(1));
         }

@@ -85,7 +85,7 @@ fn with_head<R>(
     response: http::Response<R>,
     call: &mut Option<Call>,
 ) -> http::Response<CallBody<R>> {
-    if let Some(call) = &*call {
+    if let Some(call) = call {
         call.answered();
     }
     // A response that is nothing but its status has it in the head.

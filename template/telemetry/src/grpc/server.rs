@@ -61,7 +61,7 @@ impl ServerLayer {
             return (Call::unseen(Some(parent), deadline), until);
         }
         let (method, is_known) = self.methods.get(path);
-        let call = Call::begin(method, &parent, links, deadline, |span| {
+        let call = Call::serve(method, &parent, links, deadline, |span| {
             if !is_known {
                 span.set_attribute(KeyValue::new(RPC_METHOD_ORIGINAL, path.to_owned()));
             }

@@ -4,7 +4,10 @@ use std::{borrow::Cow, time::Instant};
 
 use opentelemetry::{
     Context, KeyValue,
-    trace::{FutureExt as _, Link, Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{
+        FutureExt as _, Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _,
+        Tracer as _,
+    },
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 
@@ -73,12 +76,13 @@ impl<'a> Processing<'a> {
         parent: &Context,
         links: Vec<Link>,
     ) -> Self {
-        let builder = shared
-            .tracer
-            .span_builder(shared.process.span_name.clone())
-            .with_kind(SpanKind::Consumer)
-            .with_attributes(Vec::with_capacity(ATTRIBUTES))
-            .with_links(links);
+        let builder = SpanBuilder {
+            name: shared.process.span_name.clone(),
+            span_kind: Some(SpanKind::Consumer),
+            attributes: Some(Vec::with_capacity(ATTRIBUTES)),
+            links: Some(links),
+            ..SpanBuilder::default()
+        };
         let mut span = shared.tracer.build_with_context(builder, parent);
         // No sampler looks at attributes, and most spans may be dropped.
         if span.is_recording() {

@@ -27,7 +27,7 @@ pub(super) struct Timing {
 
 #[derive(Debug)]
 pub(super) struct Operation {
-    pub(super) span_name: String,
+    pub(super) span_name: Cow<'static, str>,
     /// Of every span.
     attributes: Vec<KeyValue>,
     messages: Counter<u64>,
@@ -62,7 +62,7 @@ impl Operation {
         };
         let timed: Arc<[KeyValue]> = timed.as_slice().into();
         Self {
-            span_name: format!("{name} {destination}"),
+            span_name: Cow::Owned(format!("{name} {destination}")),
             attributes,
             messages,
             succeeded: OnceLock::new(),

@@ -4,7 +4,7 @@ use std::{any, borrow::Cow, collections::HashMap, error::Error, time::Instant};
 
 use opentelemetry::{
     Context, KeyValue,
-    trace::{FutureExt as _, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{FutureExt as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 
@@ -73,12 +73,13 @@ impl<'a> Sending<'a> {
         let context = may_record_below(&parent).then(|| {
             let mut attributes = Vec::with_capacity(ATTRIBUTES);
             attributes.extend(shared.send.attributes(id));
-            let builder = shared
-                .tracer
-                .span_builder(shared.send.span_name.clone())
-                .with_kind(SpanKind::Producer)
-                .with_attributes(attributes);
-            parent.with_span(builder.start_with_context(&shared.tracer, &parent))
+            let builder = SpanBuilder {
+                name: shared.send.span_name.clone(),
+                span_kind: Some(SpanKind::Producer),
+                attributes: Some(attributes),
+                ..SpanBuilder::default()
+            };
+            parent.with_span(shared.tracer.build_with_context(builder, &parent))
         });
         Self {
             shared,

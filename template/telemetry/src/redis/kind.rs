@@ -2,6 +2,7 @@
 //! of them.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     hash::Hash,
     sync::{Arc, RwLock},
@@ -23,7 +24,7 @@ const CAPACITY: usize = 256;
 #[derive(Debug)]
 pub(super) struct Kind {
     /// The span's.
-    pub(super) name: String,
+    pub(super) name: Cow<'static, str>,
     /// Of the span and the metric.
     pub(super) attributes: Vec<KeyValue>,
     /// Of the span alone.
@@ -76,7 +77,7 @@ impl Kinds {
             .batch_size
             .map(|size| KeyValue::new(DB_OPERATION_BATCH_SIZE, size));
         Kind {
-            name: call.name.clone(),
+            name: Cow::Owned(call.name.clone()),
             of_span: query.into_iter().chain(size).collect(),
             duration: Series::new(&self.duration, attributes.clone().into()),
             failures: self.duration.clone(),

@@ -6,7 +6,7 @@ use opentelemetry::{
     Context, KeyValue,
     global::{BoxedSpan, BoxedTracer},
     metrics::Meter,
-    trace::{Span as _, SpanKind, Status, Tracer as _},
+    trace::{Span as _, SpanBuilder, SpanKind, Status, Tracer as _},
 };
 use opentelemetry_semantic_conventions::{
     attribute::{
@@ -54,11 +54,12 @@ impl Operations {
             let mut attributes = Vec::with_capacity(count + 1); // the session comes with the start
             attributes.extend_from_slice(&kind.attributes);
             attributes.extend_from_slice(&kind.of_span);
-            self.tracer
-                .span_builder(kind.name.clone())
-                .with_kind(SpanKind::Client)
-                .with_attributes(attributes)
-                .start(&self.tracer)
+            self.tracer.build(SpanBuilder {
+                name: kind.name.clone(),
+                span_kind: Some(SpanKind::Client),
+                attributes: Some(attributes),
+                ..SpanBuilder::default()
+            })
         });
         Operation {
             span,
