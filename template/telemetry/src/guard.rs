@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::global;
+use opentelemetry::{global, trace::TracerProvider as _};
+use opentelemetry_sdk::trace::Tracer;
 use tokio::sync::oneshot;
 use tracing_subscriber::{fmt::writer::BoxMakeWriter, util::SubscriberInitExt as _};
 
@@ -48,6 +49,13 @@ static PIPELINE: OnceLock<Arc<Pipeline>> = OnceLock::new();
 /// Whether spans and metrics are recorded at all, so that disabled instrumentation can step aside at once.
 pub(crate) fn enabled() -> bool {
     PIPELINE.get().is_some_and(|pipeline| pipeline.records())
+}
+
+/// The SDK's own tracer for the instrumentation here: what the global one makes is boxed, once more than need be. None
+/// where no spans are made.
+pub(crate) fn tracer(scope: &'static str) -> Option<Tracer> {
+    let traces = PIPELINE.get()?.traces()?;
+    Some(traces.tracer(scope))
 }
 
 /// Begins telemetry: providers, exporters, propagators, the `tracing` subscriber and the panic hook.

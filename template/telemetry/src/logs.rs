@@ -76,7 +76,7 @@ fn wanted(wanted: &str, sdk: LevelFilter) -> Targets {
 /// Whether `target` belongs to what carries telemetry itself. Its spans and logs are never exported: each export would
 /// cause the next.
 pub(crate) fn is_transport(target: &str) -> bool {
-    let krate = target.split("::").next().unwrap_or(target);
+    let krate = target.split(':').next().unwrap_or(target);
     krate.starts_with("opentelemetry")
         || matches!(
             krate,

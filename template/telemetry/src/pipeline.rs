@@ -34,6 +34,7 @@ use crate::{
     sampler,
     session::{SessionOnLogs, SessionOnSpans},
     settings::{Protocol, Settings, Signal},
+    side_by_side::SideBySide,
     transport::{ExportRuntime, Transport, endpoint},
 };
 
@@ -194,6 +195,7 @@ fn traces(
     let rule = Rule::read(env);
     let batching = Batching::of_spans(env);
     let sampler = sampler::read(env);
+    sampler::apply(&sampler);
     let otlp = signal.otlp.and_then(|protocol| {
         transport.exporter("traces", batching.timeout, env, |to, env| {
             export::spans(protocol, to, env)
@@ -204,10 +206,13 @@ fn traces(
     }
     let mut outputs: Vec<Box<dyn SpanProcessor>> = Vec::new();
     if let Some(exporter) = otlp {
+        let exporter = SideBySide::new(exporter);
+        let under_way = exporter.under_way();
         let batches = BatchSpanProcessor::builder(exporter)
             .with_batch_config(batching.spans())
             .build();
-        outputs.push(Box::new(queue("traces", batches, &batching, transport)));
+        let queue = queue("traces", batches, &batching, transport);
+        outputs.push(Box::new(Queue { under_way, ..queue }));
     }
     if signal.console {
         outputs.push(Box::new(console::TraceTree::stdout(rule, page.url())));
@@ -331,6 +336,7 @@ fn queue<P>(
         signal,
         capacity: u64::try_from(batching.queue).unwrap_or(u64::MAX),
         health: transport.health.clone(),
+        under_way: Arc::default(),
     }
 }
 

@@ -11,7 +11,10 @@ use opentelemetry_sdk::{
     trace::{Span, SpanData, SpanProcessor},
 };
 
-use crate::health::Health;
+use crate::{health::Health, side_by_side::UnderWay};
+
+/// As long as the SDK's processor waits for its own part of a flush.
+const FLUSH: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Queue<P> {
@@ -20,6 +23,8 @@ pub(crate) struct Queue<P> {
     /// That of the processor's queue.
     pub(crate) capacity: u64,
     pub(crate) health: Arc<Health>,
+    /// What has left the queue and not arrived yet.
+    pub(crate) under_way: Arc<UnderWay>,
 }
 
 impl<P> Queue<P> {
@@ -39,7 +44,8 @@ impl<P: SpanProcessor> SpanProcessor for Queue<P> {
         }
     }
     fn force_flush(&self) -> OTelSdkResult {
-        self.processor.force_flush()
+        self.processor.force_flush()?;
+        self.under_way.wait(FLUSH)
     }
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         self.processor.shutdown_with_timeout(timeout)

@@ -1,7 +1,12 @@
 //! Which traces are recorded: <https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampling>.
 
-use opentelemetry::{Context, trace::TraceContextExt as _};
-use opentelemetry_sdk::trace::Sampler;
+use std::sync::OnceLock;
+
+use opentelemetry::{
+    Context, TraceId,
+    trace::{SpanKind, TraceContextExt as _},
+};
+use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample as _};
 
 use crate::env::Env;
 
@@ -33,6 +38,27 @@ pub(crate) fn read(env: &mut Env) -> Sampler {
     }
 }
 
+static RECORDS_ROOTS: OnceLock<bool> = OnceLock::new();
+
+/// Remembers what holds of the process's sampler. Only the first call counts.
+pub(crate) fn apply(sampler: &Sampler) {
+    RECORDS_ROOTS.get_or_init(|| records_roots(sampler));
+}
+
+/// Whether all traces that begin here are recorded: of a part, the last of all ids is none.
+fn records_roots(sampler: &Sampler) -> bool {
+    let last = TraceId::from(u128::MAX);
+    let result = sampler.should_sample(None, last, "", &SpanKind::Server, &[], &[]);
+    result.decision == SamplingDecision::RecordAndSample
+}
+
+/// Whether a span below `parent` is recorded for sure. Who knows it before can give it its attributes as it begins.
+pub(crate) fn records_below(parent: &Context) -> bool {
+    let span = parent.span();
+    let span = span.span_context();
+    RECORDS_ROOTS.get() == Some(&true) && (span.is_sampled() || !span.is_valid())
+}
+
 /// Whether a span below `parent` can be recorded: none of these samplers records one below a span of this process that
 /// is not. Who knows it before spares itself the attributes.
 pub(crate) fn may_record_below(parent: &Context) -> bool {
@@ -44,10 +70,9 @@ pub(crate) fn may_record_below(parent: &Context) -> bool {
 #[cfg(test)]
 mod tests {
     use opentelemetry::{
-        Context, SpanId, TraceFlags, TraceId,
-        trace::{SpanContext, SpanKind, TraceContextExt as _, TraceState},
+        SpanId, TraceFlags,
+        trace::{SpanContext, TraceState},
     };
-    use opentelemetry_sdk::trace::{SamplingDecision, ShouldSample as _};
 
     use super::*;
 
@@ -114,6 +139,26 @@ mod tests {
                 (marks.to_owned(), vec![]),
                 "{name} {argument}"
             );
+        }
+    }
+
+    #[test]
+    fn whether_all_roots_are_recorded_is_found_out() {
+        for (name, argument, all) in [
+            ("", "", true),
+            ("always_on", "", true),
+            ("always_off", "", false),
+            ("traceidratio", "1", true),
+            ("traceidratio", "0.999999", false),
+            ("parentbased_always_off", "", false),
+            ("parentbased_traceidratio", "0.01", false),
+        ] {
+            let mut env = Env::new(move |variable| match variable {
+                "OTEL_TRACES_SAMPLER" => Some(name.to_owned()),
+                "OTEL_TRACES_SAMPLER_ARG" => Some(argument.to_owned()),
+                _ => None,
+            });
+            assert_eq!(records_roots(&read(&mut env)), all, "{name} {argument}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The subscriber of `tracing`: its spans become spans of the trace, its events log records and lines on the console.
 //!
-//! What is wanted at all is decided once, by [`Wanted`]. A layer of events that had a filter of `tracing_subscriber`'s would
-//! look up each span whenever it is entered or left, only to find that spans are nothing to it.
+//! What is wanted at all is decided once, by [`Wanted`]. A layer that had a filter of `tracing_subscriber`'s would look up
+//! each span whenever it is entered or left, and each [`Layered`](layer::Layered) above the registry does when it ends.
 
 use opentelemetry::Context;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
@@ -10,7 +10,7 @@ use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter, subscribe
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::{
     Layer, Registry,
-    filter::{FilterFn, Targets},
+    filter::Targets,
     fmt::writer::BoxMakeWriter,
     layer::{self, SubscriberExt as _},
     registry::LookupSpan,
@@ -27,24 +27,21 @@ pub(crate) fn of(
     console: BoxMakeWriter,
 ) -> impl SubscriberInitExt + use<> {
     let targets = logs::targets(settings.sdk_logs);
+    let log_records = pipeline
+        .logger()
+        .map(|provider| log_records(provider, &targets, settings));
     let wanted = Wanted {
         spans: pipeline.traces().is_some(),
         targets: targets.clone(),
+        events: rejected::layer()
+            .and_then(log_records)
+            .and_then(logs::console_layer(targets, settings.log_format, console)),
     };
-    Registry::default()
-        .with(pipeline.tracer().map(spans))
-        .with(
-            pipeline
-                .logger()
-                .map(|provider| log_records(provider, &targets, settings)),
-        )
-        .with(rejected::layer())
-        .with(logs::console_layer(targets, settings.log_format, console))
-        .with(wanted)
+    let spans = pipeline.tracer().map(spans);
+    Registry::default().with(Layer::and_then(spans, wanted))
 }
 
-/// The bridge's own extras (location, threads, busy/idle times) cost more than the span. Events are log records; it would
-/// repeat each as an event of the span.
+/// The bridge's own extras (location, threads, busy/idle times) cost more than the span.
 fn spans<S>(tracer: Tracer) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -56,7 +53,6 @@ where
         .with_target(false)
         .with_level(false)
         .with_tracked_inactivity(false)
-        .with_filter(FilterFn::new(|metadata| metadata.is_span()))
 }
 
 /// Log records of the events that `RUST_LOG` enables, never of those of the exporters' own transport
@@ -101,13 +97,14 @@ where
     }
 }
 
-/// What of `tracing` is wanted by any layer.
-struct Wanted {
+/// What of `tracing` is wanted by any layer, and the layers of events.
+struct Wanted<E> {
     spans: bool,
     targets: Targets,
+    events: E,
 }
 
-impl Wanted {
+impl<E> Wanted<E> {
     /// Spans whatever `RUST_LOG` says about logs: a service that logs only warnings must not lose its spans.
     fn wants_span(&self, metadata: &Metadata<'_>) -> bool {
         self.spans
@@ -121,7 +118,7 @@ impl Wanted {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Wanted {
+impl<S: Subscriber, E: Layer<S>> Layer<S> for Wanted<E> {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if metadata.is_span() && self.wants_span(metadata) {
             Interest::sometimes()
@@ -137,10 +134,16 @@ impl<S: Subscriber> Layer<S> for Wanted {
     fn enabled(&self, metadata: &Metadata<'_>, _: layer::Context<'_, S>) -> bool {
         if metadata.is_span() {
             // The bridge gathers attributes before it asks the sampler.
-            self.wants_span(metadata) && Context::map_current(may_record_below)
+            Context::map_current(may_record_below) && self.wants_span(metadata)
         } else {
             self.wants_event(metadata) || rejected::is_said_by(metadata)
         }
+    }
+
+    /// Here events end: they are log records, and the bridge would repeat each as an event of the span.
+    fn event_enabled(&self, event: &Event<'_>, context: layer::Context<'_, S>) -> bool {
+        self.events.on_event(event, context);
+        false
     }
 
     /// Spares all that is beyond it the question: sqlx asks for each statement, and whoever logs by the `log` crate each

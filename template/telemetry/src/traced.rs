@@ -1,12 +1,15 @@
 //! Spans by hand, where `#[tracing::instrument]` does not fit.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
 use opentelemetry::{
     Context, KeyValue,
     global::{self, BoxedTracer},
     trace::{FutureExt as _, TraceContextExt as _, Tracer as _},
 };
+use opentelemetry_sdk::trace::Tracer;
+
+use crate::guard;
 
 /// A tracer for code that makes its own spans through the OpenTelemetry API; `name` is the instrumentation scope.
 #[must_use]
@@ -40,10 +43,19 @@ pub fn traced_blocking<T>(
     work()
 }
 
+// Taken at the first span, so after `init` has set the provider.
+static TRACER: LazyLock<Option<Tracer>> = LazyLock::new(|| guard::tracer("telemetry.traced"));
+
 fn span(name: Cow<'static, str>, attributes: impl IntoIterator<Item = KeyValue>) -> Context {
-    let tracer = tracer("telemetry.traced");
+    let parent = Context::current();
+    if !guard::enabled() {
+        return parent;
+    }
+    let Some(tracer) = &*TRACER else {
+        return parent;
+    };
     let builder = tracer.span_builder(name).with_attributes(attributes);
-    Context::current_with_span(tracer.build(builder))
+    parent.with_span(tracer.build_with_context(builder, &parent))
 }
 
 /// The id of the trace that the current work belongs to, as 32 hexadecimal digits. `None` outside a trace.

@@ -36,16 +36,20 @@ pub(crate) struct Watched<E> {
 }
 
 impl<E> Watched<E> {
+    /// Notes that so many left the queue for the exporter.
+    pub(crate) fn taken(&self, items: usize) {
+        if let Some(account) = self.health.account(self.signal) {
+            account.taken(count(items));
+        }
+    }
+
     async fn watch(
         &self,
         items: usize,
         export: impl Future<Output = OTelSdkResult> + Send,
     ) -> OTelSdkResult {
-        let items = u64::try_from(items).unwrap_or(u64::MAX);
+        let items = count(items);
         let account = self.health.account(self.signal);
-        if let Some(account) = account {
-            account.taken(items);
-        }
         rejected::take(); // of another signal's, if it was never asked for
         let (result, failure) = match self.limited(export).await {
             Some(result) => {
@@ -109,26 +113,24 @@ async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}
+
 // An exporter may panic before it returns a future, so it is called within one.
-impl<E: SpanExporter> SpanExporter for Watched<E> {
-    fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
+impl<E: SpanExporter> Watched<E> {
+    /// One of several that are [side by side](crate::side_by_side), which has called [`Self::taken`].
+    pub(crate) async fn export_spans(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let items = batch.len();
         self.watch(items, async { self.exporter.export(batch).await })
-    }
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-    fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
-    }
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
+            .await
     }
 }
 
 impl<E: LogExporter> LogExporter for Watched<E> {
     fn export(&self, batch: LogBatch<'_>) -> impl Future<Output = OTelSdkResult> + Send {
         let items = batch.iter().count();
+        self.taken(items);
         self.watch(items, async { self.exporter.export(batch).await })
     }
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -155,4 +157,4 @@ impl<E: PushMetricExporter> PushMetricExporter for Watched<E> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -18,6 +18,7 @@ use opentelemetry_semantic_conventions::{attribute, metric};
 use super::{Request, SCOPE};
 use crate::{
     methods::{KnownMethods, OTHER},
+    names,
     series::Series,
 };
 
@@ -63,7 +64,7 @@ type ByRoute = HashMap<Box<str>, Vec<Arc<Kind>>>;
 #[derive(Debug)]
 pub(super) struct Kind {
     /// `{method} {route}`, never the path: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name>.
-    pub(super) span_name: String,
+    pub(super) span_name: Cow<'static, str>,
     pub(super) method_is_known: bool,
     /// Only values that callers cannot make up.
     pub(super) attributes: Vec<KeyValue>,
@@ -140,7 +141,7 @@ impl Kind {
                 .map(|route| KeyValue::new(attribute::HTTP_ROUTE, Arc::<str>::from(route))),
         );
         Self {
-            span_name,
+            span_name: names::kept(span_name),
             method_is_known: identity.method.is_some(),
             active: INSTRUMENTS.active.bind(&attributes[..OF_ACTIVE]),
             attributes,

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod kind;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -18,19 +19,19 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use opentelemetry::{
     Context, KeyValue, StringValue,
-    global::{self, BoxedTracer},
     propagation::Extractor,
-    trace::{Span as _, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
+use opentelemetry_sdk::trace::{Span, Tracer};
 use opentelemetry_semantic_conventions::attribute;
 
 pub use adapter::*;
 use kind::Kind;
 
 use crate::{
-    exception,
+    exception, guard,
     propagation::{self, Caller},
-    redact,
+    redact, sampler,
 };
 
 const SCOPE: &str = "telemetry.http_server";
@@ -66,7 +67,7 @@ pub struct Request<'a> {
 }
 
 // Taken at the first request, so after `init` has set the provider.
-static TRACER: LazyLock<BoxedTracer> = LazyLock::new(|| global::tracer(SCOPE));
+static TRACER: LazyLock<Option<Tracer>> = LazyLock::new(|| guard::tracer(SCOPE));
 static EXCLUDED_PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let paths = std::env::var("TELEMETRY_EXCLUDED_PATHS");
     let paths = paths
@@ -100,7 +101,7 @@ impl ServerSpan {
             return None;
         }
         let caller = Caller::of(request.headers);
-        Some(if crate::guard::enabled() {
+        Some(if guard::enabled() {
             Self::begin(request, caller)
         } else {
             Self::unseen(caller)
@@ -123,18 +124,11 @@ impl ServerSpan {
         let Caller { parent, links } = caller;
         let kind = Kind::of(request);
         kind.began();
-        let builder = TRACER
-            .span_builder(kind.span_name.clone())
-            .with_kind(SpanKind::Server)
-            .with_attributes(Vec::with_capacity(ATTRIBUTES))
-            .with_links(links);
-        let mut span = TRACER.build_with_context(builder, &parent);
-        // No sampler here looks at attributes, and most spans may be dropped.
-        if span.is_recording() {
-            span.set_attributes(span_attributes(request, &kind));
-        }
         Self {
-            context: parent.with_span(span),
+            context: match &*TRACER {
+                Some(tracer) => parent.with_span(span(tracer, request, &kind, &parent, links)),
+                None => parent,
+            },
             start: Instant::now(),
             kind: Some(kind),
             status: None,
@@ -205,6 +199,29 @@ impl Drop for ServerSpan {
     }
 }
 
+fn span(
+    tracer: &Tracer,
+    request: &Request<'_>,
+    kind: &Kind,
+    parent: &Context,
+    links: Vec<Link>,
+) -> Span {
+    // Most spans may be dropped, and no sampler here looks at attributes.
+    let is_recorded = sampler::records_below(parent);
+    let builder = SpanBuilder {
+        name: kind.span_name.clone(),
+        span_kind: Some(SpanKind::Server),
+        attributes: is_recorded.then(|| span_attributes(request, kind)),
+        links: Some(links),
+        ..SpanBuilder::default()
+    };
+    let mut span = tracer.build_with_context(builder, parent);
+    if !is_recorded && span.is_recording() {
+        span.set_attributes(span_attributes(request, kind));
+    }
+    span
+}
+
 /// The span's attributes: the metrics' and those that only a span may have, since their values have no bound.
 fn span_attributes(request: &Request<'_>, kind: &Kind) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
@@ -220,11 +237,12 @@ fn span_attributes(request: &Request<'_>, kind: &Kind) -> Vec<KeyValue> {
         text(attribute::URL_QUERY, &redact::query(query));
     }
     if let Some(agent) = request.headers.get("user-agent") {
-        text(attribute::USER_AGENT_ORIGINAL, agent);
+        let agent = recent::text(agent);
+        attributes.push(KeyValue::new(attribute::USER_AGENT_ORIGINAL, agent));
     }
     if let Some(peer) = request.peer {
         // Forwarded and X-Forwarded-For are not believed: anyone can send them.
-        let address = Arc::<str>::from(peer.ip().to_string());
+        let address = recent::address(peer.ip());
         attributes.push(KeyValue::new(attribute::CLIENT_ADDRESS, address.clone()));
         attributes.push(KeyValue::new(attribute::NETWORK_PEER_ADDRESS, address));
         attributes.push(KeyValue::new(
@@ -236,7 +254,7 @@ fn span_attributes(request: &Request<'_>, kind: &Kind) -> Vec<KeyValue> {
         .authority
         .and_then(|authority| host_and_port(authority, request.scheme))
     {
-        attributes.push(KeyValue::new(attribute::SERVER_ADDRESS, host.to_owned()));
+        attributes.push(KeyValue::new(attribute::SERVER_ADDRESS, recent::text(host)));
         attributes.push(KeyValue::new(attribute::SERVER_PORT, i64::from(port)));
     }
     attributes
@@ -245,7 +263,9 @@ fn span_attributes(request: &Request<'_>, kind: &Kind) -> Vec<KeyValue> {
 /// `example.com:8080`, `[::1]:80`, `example.com`: the port is the scheme's where none is given.
 fn host_and_port<'a>(authority: &'a str, scheme: &str) -> Option<(&'a str, u16)> {
     // Who is in front of it is nobody's business.
-    let authority = authority.rsplit('@').next().unwrap_or(authority);
+    let authority = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, rest)| rest);
     let default = if scheme == "https" { 443 } else { 80 };
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),

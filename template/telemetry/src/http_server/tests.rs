@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use opentelemetry::SpanId;
+use opentelemetry::{SpanId, global};
 
 use super::*;
 use crate::{

@@ -22,17 +22,11 @@ impl<P: SpanProcessor> SpanProcessor for LimitedSpans<P> {
     fn on_start(&self, span: &mut Span, parent: &Context) {
         self.inner.on_start(span, parent);
     }
-    fn on_end(&self, mut span: SpanData) {
-        if let Some(limit) = self.value_length {
-            let of_events = span.events.events.iter_mut();
-            let of_events = of_events.flat_map(|event| &mut event.attributes);
-            let of_links = span.links.links.iter_mut();
-            let of_links = of_links.flat_map(|link| &mut link.attributes);
-            for attribute in span.attributes.iter_mut().chain(of_events).chain(of_links) {
-                shorten(attribute, limit);
-            }
+    fn on_end(&self, span: SpanData) {
+        match self.value_length {
+            None => self.inner.on_end(span),
+            Some(limit) => self.inner.on_end(shortened(span, limit)),
         }
-        self.inner.on_end(span);
     }
     fn force_flush(&self) -> OTelSdkResult {
         self.inner.force_flush()
@@ -43,6 +37,17 @@ impl<P: SpanProcessor> SpanProcessor for LimitedSpans<P> {
     fn set_resource(&mut self, resource: &Resource) {
         self.inner.set_resource(resource);
     }
+}
+
+fn shortened(mut span: SpanData, limit: usize) -> SpanData {
+    let of_events = span.events.events.iter_mut();
+    let of_events = of_events.flat_map(|event| &mut event.attributes);
+    let of_links = span.links.links.iter_mut();
+    let of_links = of_links.flat_map(|link| &mut link.attributes);
+    for attribute in span.attributes.iter_mut().chain(of_events).chain(of_links) {
+        shorten(attribute, limit);
+    }
+    span
 }
 
 fn shorten(attribute: &mut KeyValue, limit: usize) {

@@ -12,8 +12,6 @@ mod trace_context;
 pub(crate) mod trace_parent;
 mod trace_state;
 
-use std::fmt::Write as _;
-
 use http::{HeaderName, HeaderValue};
 use opentelemetry::{
     Context,
@@ -45,17 +43,16 @@ pub(crate) fn of(names: &[&str]) -> TextMapCompositePropagator {
 pub(crate) fn response_headers(context: &Context) -> Option<[(HeaderName, HeaderValue); 2]> {
     const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
     const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-    const BEFORE: &str = "traceparent;desc=\"";
+    const BEFORE: &[u8] = b"traceparent;desc=\"";
     let span = context.span();
     let span = span.span_context();
     if !span.is_valid() || span.is_remote() {
         return None;
     }
-    let mut timing = String::with_capacity(BEFORE.len() + LENGTH + 1);
-    timing.push_str(BEFORE);
-    // Writing to a String cannot fail.
-    let _ = write!(timing, "{}", trace_context::of(context));
-    timing.push('"');
+    let mut timing = Vec::with_capacity(BEFORE.len() + LENGTH + 1);
+    timing.extend_from_slice(BEFORE);
+    timing.extend_from_slice(&trace_context::of(context).bytes());
+    timing.push(b'"');
     let timing = Bytes::from(timing);
     let value = timing.slice(BEFORE.len()..BEFORE.len() + LENGTH);
     let header = |text: Bytes| {

@@ -1,6 +1,9 @@
 //! The `traceparent` header: <https://www.w3.org/TR/trace-context-2/#traceparent-header>.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    ops::Range,
+};
 
 use opentelemetry::{
     SpanId, TraceFlags, TraceId,
@@ -29,13 +32,19 @@ impl TraceParent {
     /// What the headers of a request say. More than one say nothing.
     pub(super) fn parse(headers: &[&str]) -> Option<Self> {
         let [header] = headers else { return None };
-        let (known, rest) = trim(header).split_at_checked(LENGTH)?;
-        let mut fields = known.split('-');
-        let mut number = |digits| hexadecimal(fields.next()?, digits);
-        let (version, trace_id, span_id, flags) =
-            (number(2)?, number(32)?, number(16)?, number(2)?);
+        let (known, rest) = trim(header).as_bytes().split_first_chunk::<LENGTH>()?;
+        if [known[2], known[35], known[52]] != *b"---" {
+            return None;
+        }
+        let number = |range: Range<usize>| hexadecimal(&known[range]);
+        let (version, trace_id, span_id, flags) = (
+            number(0..2)?,
+            number(3..35)?,
+            number(36..52)?,
+            number(53..55)?,
+        );
         // A later version may have more fields, of which nothing is assumed; one that ends here has a last digit here.
-        let is_whole = rest.is_empty() || (version > 0 && rest.starts_with('-'));
+        let is_whole = rest.is_empty() || (version > 0 && rest.starts_with(b"-"));
         if version == 0xff || trace_id == 0 || span_id == 0 || !is_whole {
             return None;
         }
@@ -74,13 +83,19 @@ impl TraceParent {
     }
 }
 
-impl Display for TraceParent {
-    fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
+impl TraceParent {
+    pub(super) fn bytes(self) -> [u8; LENGTH] {
         let mut bytes = *b"00-TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT-SSSSSSSSSSSSSSSS-FF";
         digits(&self.trace_id.to_bytes(), &mut bytes[3..35]);
         digits(&self.span_id.to_bytes(), &mut bytes[36..52]);
         digits(&[self.flags.to_u8()], &mut bytes[53..]);
-        text.write_str(str::from_utf8(&bytes).unwrap_or_default())
+        bytes
+    }
+}
+
+impl Display for TraceParent {
+    fn fmt(&self, text: &mut Formatter<'_>) -> fmt::Result {
+        text.write_str(str::from_utf8(&self.bytes()).unwrap_or_default())
     }
 }
 
@@ -98,13 +113,16 @@ fn known_flags(flags: TraceFlags) -> TraceFlags {
     flags & (TraceFlags::SAMPLED | RANDOM)
 }
 
-/// A number of exactly so many digits, whose letters are lowercase.
-fn hexadecimal(text: &str, digits: usize) -> Option<u128> {
-    let allowed = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if text.len() != digits || !text.bytes().all(allowed) {
-        return None;
-    }
-    u128::from_str_radix(text, 16).ok()
+/// A number, the letters of whose digits are lowercase.
+fn hexadecimal(text: &[u8]) -> Option<u128> {
+    text.iter().try_fold(0, |number, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u128::from(digit))
+    })
 }
 
 #[cfg(test)]

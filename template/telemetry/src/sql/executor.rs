@@ -110,8 +110,11 @@ impl<'p> Executor<'p> for &'_ Pool {
         let (pool, request) = (self.clone(), Request::new(query));
         Box::pin(async move {
             let mut operation = request.start(&pool.shared.operations);
-            let row = async { pool.acquire().await?.raw.fetch_optional(request).await };
-            operation.ended(row.await)
+            let acquired = pool.acquire().await;
+            let mut lease = acquired.inspect_err(|error| operation.fail(error))?;
+            let row = lease.raw.fetch_optional(request).await;
+            drop(lease);
+            operation.ended(row)
         })
     }
 

@@ -1,13 +1,13 @@
 //! One database operation: its span, its duration and how many rows it returned.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use opentelemetry::{
     Context, KeyValue,
-    global::{BoxedSpan, BoxedTracer},
     metrics::Meter,
-    trace::{Span as _, SpanKind, Status, Tracer as _},
+    trace::{Span as _, SpanBuilder, SpanKind, Status, Tracer as _},
 };
+use opentelemetry_sdk::trace::{Span, Tracer};
 use opentelemetry_semantic_conventions::{
     attribute::{DB_NAMESPACE, DB_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT},
     metric::{DB_CLIENT_OPERATION_DURATION, DB_CLIENT_RESPONSE_RETURNED_ROWS},
@@ -18,7 +18,7 @@ use super::{
     failure::Failure,
     statement::{Statement, Statements},
 };
-use crate::sampler::may_record_below;
+use crate::{names, sampler::may_record_below};
 
 /// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/db/database-metrics/>.
 pub(super) const BOUNDARIES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
@@ -31,12 +31,13 @@ const ROW_BOUNDARIES: [f64; 13] = [
 /// Starts the operations of one pool.
 #[derive(Debug)]
 pub(super) struct Operations {
-    tracer: BoxedTracer,
+    /// None where no spans are made.
+    tracer: Option<Tracer>,
     statements: Statements,
 }
 
 impl Operations {
-    pub(super) fn new(tracer: BoxedTracer, meter: &Meter, endpoint: Endpoint) -> Self {
+    pub(super) fn new(tracer: Option<Tracer>, meter: &Meter, endpoint: Endpoint) -> Self {
         let duration = meter
             .f64_histogram(DB_CLIENT_OPERATION_DURATION)
             .with_description("Duration of database client operations.")
@@ -50,11 +51,8 @@ impl Operations {
             .with_boundaries(ROW_BOUNDARIES.to_vec())
             .build();
         let mut common = vec![KeyValue::new(DB_SYSTEM_NAME, backend::SYSTEM)];
-        let fallback = endpoint
-            .namespace
-            .as_deref()
-            .unwrap_or(backend::SYSTEM)
-            .into();
+        let fallback = endpoint.namespace.clone();
+        let fallback = fallback.map_or(Cow::Borrowed(backend::SYSTEM), names::kept);
         common.extend(
             endpoint
                 .namespace
@@ -79,15 +77,18 @@ impl Operations {
     /// Starts an operation below the span of `parent`. All attributes are there from the start, for samplers.
     pub(super) fn start(&self, sql: &str, binds: bool, parent: &Context) -> Operation {
         let statement = self.statements.get(sql);
-        let span = may_record_below(parent).then(|| {
+        let tracer = self.tracer.as_ref();
+        let span = tracer.filter(|_| may_record_below(parent)).map(|tracer| {
             let mut attributes = Vec::with_capacity(statement.attributes.len() + 2); // the session comes with the start
             attributes.extend_from_slice(&statement.attributes);
             attributes.push(statement.text(binds));
-            self.tracer
-                .span_builder(statement.name.to_string())
-                .with_kind(SpanKind::Client)
-                .with_attributes(attributes)
-                .start_with_context(&self.tracer, parent)
+            let builder = SpanBuilder {
+                name: statement.name.clone(),
+                span_kind: Some(SpanKind::Client),
+                attributes: Some(attributes),
+                ..SpanBuilder::default()
+            };
+            tracer.build_with_context(builder, parent)
         });
         Operation {
             span,
@@ -104,7 +105,7 @@ impl Operations {
 #[derive(Debug)]
 pub(super) struct Operation {
     /// None where it could not be recorded: nothing is below it that would have to know.
-    span: Option<BoxedSpan>,
+    span: Option<Span>,
     started: Instant,
     statement: Arc<Statement>,
     failure: Vec<KeyValue>,

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use opentelemetry::{
-    Context,
-    global::{self, BoxedTracer},
-    metrics::Meter,
-};
+use opentelemetry::{Context, global, metrics::Meter};
+use opentelemetry_sdk::trace::Tracer;
 use sqlx::{Error, SqlSafeStr, SqlStr};
 
 use super::{
@@ -34,10 +31,10 @@ pub(super) struct Shared {
 impl Pool {
     /// Instruments `raw`. `name` is its `db.client.connection.pool.name`: another one for each pool of the process.
     ///
-    /// Takes tracer and instruments from the global providers, so telemetry must have been initialised before.
+    /// Takes tracer and instruments from telemetry's providers, so it must have been initialised before.
     #[must_use]
     pub fn new(raw: sqlx::Pool<Driver>, name: &'static str) -> Self {
-        let (tracer, meter) = (global::tracer(SCOPE), global::meter(SCOPE));
+        let (tracer, meter) = (guard::tracer(SCOPE), global::meter(SCOPE));
         Self::with(raw, name, guard::enabled(), tracer, &meter)
     }
 
@@ -45,7 +42,7 @@ impl Pool {
         raw: sqlx::Pool<Driver>,
         name: &'static str,
         records: bool,
-        tracer: BoxedTracer,
+        tracer: Option<Tracer>,
         meter: &Meter,
     ) -> Self {
         said::know("sql", discreet);
@@ -71,8 +68,10 @@ impl Pool {
     /// # Errors
     /// [`Error::PoolTimedOut`] when none became free in time, [`Error::PoolClosed`], or why none could be opened.
     pub async fn acquire(&self) -> Result<Connection, Error> {
-        let raw = self.acquire_raw().await?;
-        Ok(Lease::new(raw, Arc::clone(&self.shared)))
+        let waiting = self.shared.metrics.wait();
+        let result = self.shared.raw.acquire().await;
+        waiting.end(&result);
+        Ok(Lease::new(result?, Arc::clone(&self.shared)))
     }
 
     /// Begins a transaction. `&mut transaction` is an executor; dropping it without a commit rolls back.
@@ -105,17 +104,7 @@ impl Pool {
             .shared
             .operations
             .start(text, false, &Context::current());
-        let started = async {
-            let raw = Lease::new(self.acquire_raw().await?, Arc::clone(&self.shared));
-            raw.begin(statement).await
-        };
+        let started = async { self.acquire().await?.begin(statement).await };
         started.await.inspect_err(|error| operation.fail(error))
-    }
-
-    async fn acquire_raw(&self) -> Result<sqlx::pool::PoolConnection<Driver>, Error> {
-        let waiting = self.shared.metrics.wait();
-        let result = self.shared.raw.acquire().await;
-        waiting.end(&result);
-        result
     }
 }

@@ -1,6 +1,7 @@
 //! What is known of a statement before it runs. It depends on the text alone, so it is found out once a text.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, OnceLock, RwLock},
 };
@@ -9,7 +10,7 @@ use opentelemetry::{KeyValue, metrics::Histogram};
 use opentelemetry_semantic_conventions::attribute::{DB_QUERY_SUMMARY, DB_QUERY_TEXT};
 
 use super::{backend::DIALECT, sanitize::sanitize, summary::summary};
-use crate::series::Series;
+use crate::{names, series::Series};
 
 /// Texts that are remembered: as many as a service writes down, and not those it builds at run time without end.
 const CAPACITY: usize = 256;
@@ -19,7 +20,7 @@ const LONGEST: usize = 4 * 1024;
 #[derive(Debug)]
 pub(super) struct Statement {
     /// The span's name.
-    pub(super) name: Arc<str>,
+    pub(super) name: Cow<'static, str>,
     /// Attributes of the span and of the metrics.
     pub(super) attributes: Arc<[KeyValue]>,
     /// How long it took where it did not fail; where it did, that belongs to a series of the failure.
@@ -49,7 +50,7 @@ pub(super) struct Statements {
     /// Attributes that all of them have: system, namespace, server.
     common: Vec<KeyValue>,
     /// The span's name if the text has no summary.
-    fallback: Arc<str>,
+    fallback: Cow<'static, str>,
     duration: Histogram<f64>,
     returned_rows: Histogram<u64>,
     known: RwLock<HashMap<Arc<str>, Arc<Statement>>>,
@@ -58,7 +59,7 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn new(
         common: Vec<KeyValue>,
-        fallback: Arc<str>,
+        fallback: Cow<'static, str>,
         duration: Histogram<f64>,
         returned_rows: Histogram<u64>,
     ) -> Self {
@@ -94,13 +95,14 @@ impl Statements {
     fn describe(&self, sql: &str) -> Statement {
         let mut attributes = Vec::with_capacity(self.common.len() + 1);
         attributes.extend_from_slice(&self.common);
-        let summary: Option<Arc<str>> = summary(sql, DIALECT).map(Into::into);
+        let summary = summary(sql, DIALECT);
         if let Some(summary) = &summary {
-            attributes.push(KeyValue::new(DB_QUERY_SUMMARY, Arc::clone(summary)));
+            let summary = Arc::<str>::from(summary.as_str());
+            attributes.push(KeyValue::new(DB_QUERY_SUMMARY, summary));
         }
         let attributes: Arc<[KeyValue]> = attributes.into();
         Statement {
-            name: summary.unwrap_or_else(|| Arc::clone(&self.fallback)),
+            name: summary.map_or_else(|| self.fallback.clone(), names::kept),
             duration: Series::new(&self.duration, Arc::clone(&attributes)),
             failures: self.duration.clone(),
             returned_rows: Series::new(&self.returned_rows, Arc::clone(&attributes)),
@@ -117,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    fn statements(fallback: &str) -> Statements {
+    fn statements(fallback: &'static str) -> Statements {
         let meter = global::meter("test");
         Statements::new(
             Vec::new(),

@@ -1,10 +1,10 @@
 use std::future;
 
-use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+use opentelemetry::logs::{Logger as _, LoggerProvider as _};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
-    trace::{SdkTracerProvider, SpanData, SpanExporter},
+    logs::{LogBatch, LogExporter, SdkLoggerProvider},
 };
 
 use super::*;
@@ -124,13 +124,13 @@ fn what_the_exporters_pass_over_is_said() {
     );
 }
 
-/// `OTEL_BSP_EXPORT_TIMEOUT` and its like, which the SDK's processors on threads do not know.
+/// `OTEL_BLRP_EXPORT_TIMEOUT` and its like, which the SDK's processors on threads do not know.
 #[test]
 fn an_export_that_takes_too_long_is_given_up_without_a_reactor() {
     #[derive(Debug)]
     struct Never;
-    impl SpanExporter for Never {
-        fn export(&self, _: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
+    impl LogExporter for Never {
+        fn export(&self, _: LogBatch<'_>) -> impl Future<Output = OTelSdkResult> + Send {
             future::pending()
         }
     }
@@ -144,11 +144,12 @@ fn an_export_that_takes_too_long_is_given_up_without_a_reactor() {
         health: Health::of("test".to_owned()),
     };
     let limit = Some(Duration::from_millis(1));
-    let never = transport.exporter("traces", limit, &mut env(&[]), |_, _| Ok(Never));
-    let provider = SdkTracerProvider::builder()
+    let never = transport.exporter("logs", limit, &mut env(&[]), |_, _| Ok(Never));
+    let provider = SdkLoggerProvider::builder()
         .with_batch_exporter(never.expect("built"))
         .build();
-    provider.tracer("test").start("span");
+    let logger = provider.logger("test");
+    logger.emit(logger.create_log_record());
     let error = provider.force_flush().expect_err("given up");
     assert!(format!("{error:?}").contains("Timeout(1ms)"), "{error:?}");
 }

@@ -10,7 +10,7 @@ mod retry;
 mod spans;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use opentelemetry_http::Bytes;
 use opentelemetry_otlp::ExporterBuildError;
@@ -20,7 +20,6 @@ use opentelemetry_sdk::{
     error::{OTelSdkError, OTelSdkResult},
     trace::{SpanData, SpanExporter},
 };
-use tokio::{runtime, task::JoinSet};
 
 use self::{grpc::Grpc, http::Http, retry::Failure, spans::Batches};
 use crate::{env::Env, rejected, settings::Protocol, transport::Connection};
@@ -38,19 +37,17 @@ pub(crate) fn spans(
     };
     Ok(OnePass {
         batches: Batches::default(),
-        way: Arc::new(way),
+        way,
         timeout: to.timeout,
-        runtime: to.transport.runtime.clone(),
     })
 }
 
 #[derive(Debug)]
 pub(crate) struct OnePass {
     batches: Batches,
-    way: Arc<Way>,
+    way: Way,
     /// For one export and its retries.
     timeout: Duration,
-    runtime: runtime::Handle,
 }
 
 #[derive(Debug)]
@@ -69,25 +66,16 @@ impl Way {
 }
 
 impl SpanExporter for OnePass {
+    /// Runs where there are timers and sockets: [side by side](crate::side_by_side) with others, on the exporters' thread.
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        // Written here, on the processor's own thread; sent where there are timers and sockets.
         let spans = Bytes::from(self.batches.write(&batch));
         drop(batch);
-        let (way, timeout) = (Arc::clone(&self.way), self.timeout);
-        // Whoever gives this up, gives the sending up.
-        let mut sending = JoinSet::new();
-        let send = async move { retry::until(timeout, || way.send(spans.clone())).await };
-        sending.spawn_on(send, &self.runtime);
-        match sending.join_next().await {
-            Some(Ok(Ok(answer))) => {
-                if let Some(partial) = answer.partial_success {
-                    rejected::note(partial.rejected_spans, &partial.error_message);
-                }
-                Ok(())
-            }
-            Some(Ok(Err(failure))) => Err(OTelSdkError::InternalFailure(failure.why)),
-            _ => Err(OTelSdkError::AlreadyShutdown), // the runtime has ended
+        let sent = retry::until(self.timeout, || self.way.send(spans.clone())).await;
+        let answer = sent.map_err(|failure| OTelSdkError::InternalFailure(failure.why))?;
+        if let Some(partial) = answer.partial_success {
+            rejected::note(partial.rejected_spans, &partial.error_message);
         }
+        Ok(())
     }
 
     fn set_resource(&mut self, resource: &Resource) {

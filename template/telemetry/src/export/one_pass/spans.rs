@@ -132,13 +132,14 @@ fn status(wire: &mut Wire, status: &Status) {
     }
 }
 
-fn attributes<'a>(
-    wire: &mut Wire,
-    tag: u32,
-    pairs: impl IntoIterator<Item = (&'a Key, &'a Value)>,
-) {
+fn attributes<'a>(wire: &mut Wire, tag: u8, pairs: impl IntoIterator<Item = (&'a Key, &'a Value)>) {
     for (key, value) in pairs {
-        wire.message(tag, |wire| {
+        if let Value::String(text) = value
+            && wire.short_pair(tag, key.as_str(), text.as_str())
+        {
+            continue;
+        }
+        wire.message(tag.into(), |wire| {
             wire.text(1, key.as_str());
             wire.message(2, |wire| self::value(wire, value));
         });

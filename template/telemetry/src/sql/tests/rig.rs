@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use opentelemetry::{
     KeyValue, Value,
-    global::BoxedTracer,
     metrics::MeterProvider as _,
     trace::{SpanContext, TracerProvider as _},
 };
@@ -55,7 +54,7 @@ impl Rig {
         let meters = SdkMeterProvider::builder()
             .with_periodic_exporter(metrics.clone())
             .build();
-        let tracer = BoxedTracer::new(Box::new(tracers.tracer(SCOPE)));
+        let tracer = Some(tracers.tracer(SCOPE));
         let pool = Pool::with(raw, "main", true, tracer, &meters.meter(SCOPE));
         Self {
             pool,
