@@ -4,9 +4,9 @@ use std::sync::{Arc, LazyLock};
 
 use opentelemetry::{
     Context, KeyValue,
-    global::{self, BoxedSpan, BoxedTracer},
-    trace::{Link, Span as _, SpanBuilder, Status, TraceContextExt as _, Tracer as _},
+    trace::{Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
+use opentelemetry_sdk::trace::{Span, Tracer};
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use tokio::time::Instant;
 use tonic::Code;
@@ -16,13 +16,13 @@ use super::{
     method::{Method, outcome},
     name,
 };
-use crate::{exception, sampler::may_record_below};
+use crate::{exception, guard, sampler};
 
 /// Attributes that a span has at most: those of its method, of the connection, the outcome, and the session.
 const ATTRIBUTES: usize = 10;
 
 // Taken at the first call, so after `init` has set the provider.
-static TRACER: LazyLock<BoxedTracer> = LazyLock::new(|| global::tracer(SCOPE));
+static TRACER: LazyLock<Option<Tracer>> = LazyLock::new(|| guard::tracer(SCOPE));
 
 /// A call under way. It ends exactly once: with [`Call::end`], or when it is dropped because whoever waited for it is
 /// gone, its time is up, or a panic unwinds.
@@ -49,7 +49,7 @@ enum Recorded {
     /// In the context, for the work on the call adds to it.
     Shared,
     /// Nobody else adds to it, and to share it would cost as much as to make it.
-    Own(BoxedSpan),
+    Own(Box<Span>),
 }
 
 impl Call {
@@ -57,32 +57,59 @@ impl Call {
     /// `describe` adds those that only the span has if it is recorded.
     pub(super) fn serve(
         method: Arc<Method>,
-        parent: &Context,
+        parent: Context,
         links: Vec<Link>,
         deadline: Option<Instant>,
-        describe: impl FnOnce(&mut BoxedSpan),
+        describe: impl Fn(&mut Vec<KeyValue>),
     ) -> Self {
-        let mut span = span(&method, parent, links);
-        let mut recorded = Recorded::Nowhere;
-        if span.is_recording() {
-            span.set_attributes(method.attributes.iter().cloned());
-            describe(&mut span);
-            recorded = Recorded::Shared;
+        let Some(tracer) = &*TRACER else {
+            return Self::of(method, Some(parent), Recorded::Nowhere, deadline);
+        };
+        let attributes = || {
+            let mut attributes = attributes(&method);
+            describe(&mut attributes);
+            attributes
+        };
+        let is_recorded = sampler::records_below(&parent);
+        let builder = SpanBuilder {
+            name: method.span_name.clone(),
+            span_kind: Some(SpanKind::Server),
+            attributes: is_recorded.then(attributes),
+            links: Some(links),
+            ..SpanBuilder::default()
+        };
+        let mut span = tracer.build_with_context(builder, &parent);
+        if !is_recorded && span.is_recording() {
+            span.set_attributes(attributes());
         }
+        let recorded = if span.is_recording() {
+            Recorded::Shared
+        } else {
+            Recorded::Nowhere
+        };
         Self::of(method, Some(parent.with_span(span)), recorded, deadline)
     }
 
     /// A call that is made, below the span of `parent`.
     pub(super) fn make(method: Arc<Method>, parent: &Context, deadline: Option<Instant>) -> Self {
-        if !may_record_below(parent) {
+        let tracer = TRACER.as_ref();
+        let Some(tracer) = tracer.filter(|_| sampler::may_record_below(parent)) else {
             return Self::of(method, None, Recorded::Nowhere, deadline);
-        }
-        let mut span = span(&method, parent, Vec::new());
-        if span.is_recording() {
-            span.set_attributes(method.attributes.iter().cloned());
-        }
+        };
+        let builder = SpanBuilder {
+            name: method.span_name.clone(),
+            span_kind: Some(SpanKind::Client),
+            attributes: Some(attributes(&method)),
+            ..SpanBuilder::default()
+        };
+        let span = tracer.build_with_context(builder, parent);
         let context = parent.with_remote_span_context(span.span_context().clone());
-        Self::of(method, Some(context), Recorded::Own(span), deadline)
+        Self::of(
+            method,
+            Some(context),
+            Recorded::Own(Box::new(span)),
+            deadline,
+        )
     }
 
     fn of(
@@ -179,15 +206,11 @@ impl Call {
     }
 }
 
-fn span(method: &Method, parent: &Context, links: Vec<Link>) -> BoxedSpan {
-    let builder = SpanBuilder {
-        name: method.span_name.clone(),
-        span_kind: Some(method.side.kind()),
-        attributes: Some(Vec::with_capacity(ATTRIBUTES)),
-        links: Some(links),
-        ..SpanBuilder::default()
-    };
-    TRACER.build_with_context(builder, parent)
+/// Those that are known of a span, and room for what it gets besides.
+fn attributes(method: &Method) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    attributes.extend_from_slice(&method.attributes);
+    attributes
 }
 
 impl Drop for Call {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, LazyLock, OnceLock, RwLock},
 };
 
-use opentelemetry::{KeyValue, global, metrics::Histogram, trace::SpanKind};
+use opentelemetry::{KeyValue, global, metrics::Histogram};
 use opentelemetry_semantic_conventions::{
     attribute::{ERROR_TYPE, RPC_METHOD, RPC_RESPONSE_STATUS_CODE, RPC_SYSTEM_NAME},
     metric::{RPC_CLIENT_CALL_DURATION, RPC_SERVER_CALL_DURATION},
@@ -14,7 +14,7 @@ use opentelemetry_semantic_conventions::{
 use tonic::Code;
 
 use super::{SCOPE, name};
-use crate::{methods::OTHER, series::Series};
+use crate::{methods::OTHER, names, series::Series};
 
 /// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/>.
 const BOUNDARIES: [f64; 14] = [
@@ -47,13 +47,6 @@ pub(super) enum Side {
 }
 
 impl Side {
-    pub(super) fn kind(self) -> SpanKind {
-        match self {
-            Self::Server => SpanKind::Server,
-            Self::Client => SpanKind::Client,
-        }
-    }
-
     fn duration(self) -> &'static Histogram<f64> {
         match self {
             Self::Server => &SERVED,
@@ -189,7 +182,7 @@ impl Asked {
             return Arc::clone(method);
         }
         // By our own code, so it is one of few.
-        let name = Cow::Owned(path.trim_start_matches('/').to_owned());
+        let name = names::kept(path.trim_start_matches('/').to_owned());
         let method = Method::new(Side::Client, Some(name), &self.attributes, &self.peer);
         let method = Arc::new(method);
         if let Ok(mut known) = self.by_path.write()

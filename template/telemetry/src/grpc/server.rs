@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::{Context, KeyValue, global::BoxedSpan, trace::Span as _};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_semantic_conventions::attribute::{
     NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, RPC_METHOD_ORIGINAL, SERVER_ADDRESS, SERVER_PORT,
 };
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     guard,
+    http_server::recent,
     propagation::{Caller, headers::Carrier},
 };
 
@@ -61,11 +62,11 @@ impl ServerLayer {
             return (Call::unseen(Some(parent), deadline), until);
         }
         let (method, is_known) = self.methods.get(path);
-        let call = Call::serve(method, &parent, links, deadline, |span| {
+        let call = Call::serve(method, parent, links, deadline, |attributes| {
             if !is_known {
-                span.set_attribute(KeyValue::new(RPC_METHOD_ORIGINAL, path.to_owned()));
+                attributes.push(KeyValue::new(RPC_METHOD_ORIGINAL, path.to_owned()));
             }
-            describe(span, parts);
+            describe(attributes, parts);
         });
         (call, until)
     }
@@ -80,19 +81,20 @@ fn within(context: Context, until: Option<Instant>) -> Context {
 }
 
 /// Who was called, and who called.
-fn describe(span: &mut BoxedSpan, parts: &http::request::Parts) {
+fn describe(attributes: &mut Vec<KeyValue>, parts: &http::request::Parts) {
     if let Some(authority) = parts.uri.authority() {
         // `[::1]` is how an authority writes an address.
         let host = authority.host().trim_matches(['[', ']']);
-        span.set_attribute(KeyValue::new(SERVER_ADDRESS, host.to_owned()));
+        attributes.push(KeyValue::new(SERVER_ADDRESS, recent::text(host)));
         if let Some(port) = authority.port_u16() {
-            span.set_attribute(KeyValue::new(SERVER_PORT, i64::from(port)));
+            attributes.push(KeyValue::new(SERVER_PORT, i64::from(port)));
         }
     }
     let connection = parts.extensions.get::<TcpConnectInfo>();
     if let Some(peer) = connection.and_then(TcpConnectInfo::remote_addr) {
-        span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, peer.ip().to_string()));
-        span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
+        let address = recent::address(peer.ip());
+        attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, address));
+        attributes.push(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
     }
 }
 

@@ -9,10 +9,11 @@ use opentelemetry::{
         Tracer as _,
     },
 };
+use opentelemetry_sdk::trace::{Span, Tracer};
 use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 
 use super::{Delivery, Destination, Failed, Shared, carrier};
-use crate::exception;
+use crate::{exception, sampler};
 
 /// Which attempt it is, from 1: the conventions know such an attribute for a few brokers only.
 const ATTEMPT: &str = "job.attempt";
@@ -76,23 +77,11 @@ impl<'a> Processing<'a> {
         parent: &Context,
         links: Vec<Link>,
     ) -> Self {
-        let builder = SpanBuilder {
-            name: shared.process.span_name.clone(),
-            span_kind: Some(SpanKind::Consumer),
-            attributes: Some(Vec::with_capacity(ATTRIBUTES)),
-            links: Some(links),
-            ..SpanBuilder::default()
-        };
-        let mut span = shared.tracer.build_with_context(builder, parent);
-        // No sampler looks at attributes, and most spans may be dropped.
-        if span.is_recording() {
-            let attempt = i64::try_from(delivery.attempt).unwrap_or(i64::MAX);
-            span.set_attributes(shared.process.attributes(delivery.id));
-            span.set_attribute(KeyValue::new(ATTEMPT, attempt));
-        }
+        let tracer = shared.tracer.as_ref();
+        let span = tracer.map(|tracer| span(tracer, shared, delivery, parent, links));
         Self {
             shared,
-            context: parent.with_span(span),
+            context: span.map_or_else(|| parent.clone(), |span| parent.with_span(span)),
             started: Instant::now(),
             error: None,
             ended: false,
@@ -107,6 +96,36 @@ impl<'a> Processing<'a> {
         }
         self.error = Some(kind);
     }
+}
+
+/// No sampler looks at attributes, and most spans may be dropped.
+fn span(
+    tracer: &Tracer,
+    shared: &Shared,
+    delivery: &Delivery<'_>,
+    parent: &Context,
+    links: Vec<Link>,
+) -> Span {
+    let attributes = || {
+        let mut attributes = Vec::with_capacity(ATTRIBUTES);
+        attributes.extend(shared.process.attributes(delivery.id));
+        let attempt = i64::try_from(delivery.attempt).unwrap_or(i64::MAX);
+        attributes.push(KeyValue::new(ATTEMPT, attempt));
+        attributes
+    };
+    let is_recorded = sampler::records_below(parent);
+    let builder = SpanBuilder {
+        name: shared.process.span_name.clone(),
+        span_kind: Some(SpanKind::Consumer),
+        attributes: is_recorded.then(attributes),
+        links: Some(links),
+        ..SpanBuilder::default()
+    };
+    let mut span = tracer.build_with_context(builder, parent);
+    if !is_recorded && span.is_recording() {
+        span.set_attributes(attributes());
+    }
+    span
 }
 
 impl Drop for Processing<'_> {

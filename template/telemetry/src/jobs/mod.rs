@@ -31,10 +31,10 @@ mod tests;
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use opentelemetry::{
-    KeyValue,
-    global::{self, BoxedTracer},
+    KeyValue, global,
     metrics::{Counter, Meter},
 };
+use opentelemetry_sdk::trace::Tracer;
 use opentelemetry_semantic_conventions::{
     attribute::{MESSAGING_DESTINATION_NAME, MESSAGING_SYSTEM},
     metric::{
@@ -83,7 +83,8 @@ pub struct Destination {
 struct Shared {
     /// False when telemetry is off: then a job only carries the context on.
     records: bool,
-    tracer: BoxedTracer,
+    /// None where no spans are made.
+    tracer: Option<Tracer>,
     baggage: BaggageKeys,
     system: &'static str,
     name: &'static str,
@@ -95,10 +96,10 @@ struct Shared {
 impl Destination {
     /// `system` is the job library, `name` the queue: a word for each kind of job, since it names spans.
     ///
-    /// Takes tracer and instruments from the global providers, so telemetry must have been initialised before.
+    /// Takes tracer and instruments from telemetry's providers, so it must have been initialised before.
     #[must_use]
     pub fn new(system: &'static str, name: &'static str) -> Self {
-        let (tracer, meter) = (global::tracer(SCOPE), global::meter(SCOPE));
+        let (tracer, meter) = (guard::tracer(SCOPE), global::meter(SCOPE));
         let baggage = BaggageKeys::from_env();
         Self::with(system, name, guard::enabled(), tracer, &meter, baggage)
     }
@@ -107,7 +108,7 @@ impl Destination {
         system: &'static str,
         name: &'static str,
         records: bool,
-        tracer: BoxedTracer,
+        tracer: Option<Tracer>,
         meter: &Meter,
         baggage: BaggageKeys,
     ) -> Self {

@@ -16,7 +16,7 @@ use opentelemetry_semantic_conventions::attribute::{
     MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM,
 };
 
-use crate::series::Series;
+use crate::{names, series::Series};
 
 /// Where the time of an operation is counted.
 pub(super) struct Timing {
@@ -62,7 +62,7 @@ impl Operation {
         };
         let timed: Arc<[KeyValue]> = timed.as_slice().into();
         Self {
-            span_name: Cow::Owned(format!("{name} {destination}")),
+            span_name: names::kept(format!("{name} {destination}")),
             attributes,
             messages,
             succeeded: OnceLock::new(),

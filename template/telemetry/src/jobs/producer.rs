@@ -70,7 +70,9 @@ struct Sending<'a> {
 impl<'a> Sending<'a> {
     fn start(shared: &'a Shared, id: &str) -> Self {
         let parent = Context::current();
-        let context = may_record_below(&parent).then(|| {
+        let tracer = shared.tracer.as_ref();
+        let tracer = tracer.filter(|_| may_record_below(&parent));
+        let context = tracer.map(|tracer| {
             let mut attributes = Vec::with_capacity(ATTRIBUTES);
             attributes.extend(shared.send.attributes(id));
             let builder = SpanBuilder {
@@ -79,7 +81,7 @@ impl<'a> Sending<'a> {
                 attributes: Some(attributes),
                 ..SpanBuilder::default()
             };
-            parent.with_span(shared.tracer.build_with_context(builder, &parent))
+            parent.with_span(tracer.build_with_context(builder, &parent))
         });
         Self {
             shared,

@@ -15,7 +15,7 @@ use opentelemetry_semantic_conventions::attribute::{
 use redis::{Cmd, Pipeline};
 
 use super::call::{Call, Shape};
-use crate::series::Series;
+use crate::{names, series::Series};
 
 /// Commands that are remembered, and batches: as many as a service writes down.
 const CAPACITY: usize = 256;
@@ -77,7 +77,7 @@ impl Kinds {
             .batch_size
             .map(|size| KeyValue::new(DB_OPERATION_BATCH_SIZE, size));
         Kind {
-            name: Cow::Owned(call.name.clone()),
+            name: names::kept(call.name.clone()),
             of_span: query.into_iter().chain(size).collect(),
             duration: Series::new(&self.duration, attributes.clone().into()),
             failures: self.duration.clone(),

@@ -53,11 +53,11 @@ pub struct Connection<C> {
 impl<C> Connection<C> {
     /// Instruments `raw`, which was made with `info`.
     ///
-    /// Takes tracer and instruments from the global providers, so telemetry must have been initialised before.
+    /// Takes tracer and instruments from telemetry's providers, so it must have been initialised before.
     #[must_use]
     pub fn new(raw: C, info: &ConnectionInfo) -> Self {
         let operations = guard::enabled()
-            .then(|| Operations::new(global::tracer(SCOPE), &global::meter(SCOPE), info));
+            .then(|| Operations::new(guard::tracer(SCOPE), &global::meter(SCOPE), info));
         Self::with(raw, operations)
     }
 

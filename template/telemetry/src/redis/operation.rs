@@ -4,10 +4,10 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use opentelemetry::{
     Context, KeyValue,
-    global::{BoxedSpan, BoxedTracer},
     metrics::Meter,
     trace::{Span as _, SpanBuilder, SpanKind, Status, Tracer as _},
 };
+use opentelemetry_sdk::trace::{Span, Tracer};
 use opentelemetry_semantic_conventions::{
     attribute::{
         DB_NAMESPACE, DB_SYSTEM_NAME, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS,
@@ -29,12 +29,13 @@ const BOUNDARIES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0
 /// Starts the operations of one connection.
 #[derive(Debug)]
 pub(super) struct Operations {
-    tracer: BoxedTracer,
+    /// None where no spans are made.
+    tracer: Option<Tracer>,
     pub(super) kinds: Kinds,
 }
 
 impl Operations {
-    pub(super) fn new(tracer: BoxedTracer, meter: &Meter, info: &ConnectionInfo) -> Self {
+    pub(super) fn new(tracer: Option<Tracer>, meter: &Meter, info: &ConnectionInfo) -> Self {
         let duration = meter
             .f64_histogram(DB_CLIENT_OPERATION_DURATION)
             .with_description("Duration of database client operations.")
@@ -49,12 +50,14 @@ impl Operations {
 
     /// Starts an operation below the current span. All attributes are there from the start, for samplers.
     pub(super) fn start(&self, kind: Arc<Kind>) -> Operation {
-        let span = Context::map_current(may_record_below).then(|| {
+        let tracer = self.tracer.as_ref();
+        let tracer = tracer.filter(|_| Context::map_current(may_record_below));
+        let span = tracer.map(|tracer| {
             let count = kind.attributes.len() + kind.of_span.len();
             let mut attributes = Vec::with_capacity(count + 1); // the session comes with the start
             attributes.extend_from_slice(&kind.attributes);
             attributes.extend_from_slice(&kind.of_span);
-            self.tracer.build(SpanBuilder {
+            tracer.build(SpanBuilder {
                 name: kind.name.clone(),
                 span_kind: Some(SpanKind::Client),
                 attributes: Some(attributes),
@@ -102,7 +105,7 @@ pub(super) fn common(info: &ConnectionInfo) -> Vec<KeyValue> {
 #[derive(Debug)]
 pub(super) struct Operation {
     /// None where it could not be recorded: nothing is below it that would have to know.
-    span: Option<BoxedSpan>,
+    span: Option<Span>,
     started: Instant,
     kind: Arc<Kind>,
     failure: Option<Failure>,

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, env, time::Duration};
 
-use opentelemetry::{
-    KeyValue, global::BoxedTracer, metrics::MeterProvider as _, trace::TracerProvider as _,
-};
+use opentelemetry::{KeyValue, metrics::MeterProvider as _, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     metrics::{
         InMemoryMetricExporter, SdkMeterProvider,
@@ -88,7 +86,7 @@ impl<C> Rig<C> {
         let meters = SdkMeterProvider::builder()
             .with_periodic_exporter(metrics.clone())
             .build();
-        let tracer = BoxedTracer::new(Box::new(tracers.tracer(SCOPE)));
+        let tracer = Some(tracers.tracer(SCOPE));
         let operations =
             Operations::new(tracer, &meters.meter(SCOPE), client.get_connection_info());
         Self {
