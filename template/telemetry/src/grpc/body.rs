@@ -8,14 +8,9 @@ use std::{
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
 use tonic::{Code, Status};
 
-use super::{
-    call::Call,
-    future::{is_over, late},
-    status,
-};
+use super::{call::Call, deadline::Timer, future::late, status};
 
 pin_project! {
     /// A response's body, which its call's span covers to the end.
@@ -23,7 +18,7 @@ pin_project! {
         #[pin]
         inner: Option<B>,
         #[pin]
-        timer: Option<Sleep>,
+        timer: Timer,
         call: Option<Call>,
         http_status: StatusCode,
     }
@@ -34,7 +29,7 @@ impl<B> Default for CallBody<B> {
     fn default() -> Self {
         Self {
             inner: None,
-            timer: None,
+            timer: Timer::default(),
             call: None,
             http_status: StatusCode::OK,
         }
@@ -46,7 +41,7 @@ impl<B> CallBody<B> {
         let deadline = call.as_ref().and_then(Call::deadline);
         Self {
             inner: Some(inner),
-            timer: deadline.map(sleep_until),
+            timer: Timer::new(deadline),
             call,
             http_status,
         }
@@ -69,40 +64,43 @@ where
         let entered = this
             .call
             .as_ref()
-            .map(|call| call.context().clone().attach());
+            .and_then(Call::context_of_body)
+            .map(|context| context.clone().attach());
         let mut end = |code| {
             if let Some(call) = this.call.take() {
                 call.end(code, None);
             }
         };
-        if is_over(this.timer.as_mut(), task) {
-            this.timer.set(None);
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let timer = this.timer.as_mut();
+        let polled = timer.poll_unless_over(task, |task| inner.poll_frame(task));
+        let Some(polled) = polled else {
+            this.timer.set(Timer::default());
             this.inner.set(None);
             end(Code::DeadlineExceeded);
             let trailers = late().into_http::<()>().into_parts().0.headers;
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-        }
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return Poll::Ready(None);
         };
-        let frame = ready!(inner.poll_frame(task));
+        let frame = ready!(polled);
         drop(entered);
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
-                    this.timer.set(None);
+                    this.timer.set(Timer::default());
                     end(status(trailers).unwrap_or_else(|| without_status(*this.http_status)));
                 }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
-                this.timer.set(None);
+                this.timer.set(Timer::default());
                 let status = Status::from_error(error.into());
                 end(status.code());
                 Some(Err(status))
             }
             None => {
-                this.timer.set(None);
+                this.timer.set(Timer::default());
                 end(without_status(*this.http_status));
                 None
             }

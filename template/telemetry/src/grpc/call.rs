@@ -1,107 +1,35 @@
 //! A call from its beginning to its end: one span, one measurement.
 
-use std::{borrow::Cow, net::IpAddr, sync::LazyLock};
+use std::sync::{Arc, LazyLock};
 
 use opentelemetry::{
-    Context, KeyValue, StringValue,
-    global::{self, BoxedTracer},
-    metrics::Histogram,
-    trace::{Link, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    Context, KeyValue,
+    trace::{Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
-use opentelemetry_semantic_conventions::{
-    attribute::{
-        ERROR_TYPE, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, RPC_METHOD, RPC_RESPONSE_STATUS_CODE,
-        RPC_SYSTEM_NAME,
-    },
-    metric::{RPC_CLIENT_CALL_DURATION, RPC_SERVER_CALL_DURATION},
-};
+use opentelemetry_sdk::trace::{Span, Tracer};
+use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::{ErrorType, SCOPE, name};
-use crate::{exception, methods::OTHER};
+use super::{
+    ErrorType, SCOPE,
+    method::{Method, outcome},
+    name,
+};
+use crate::{exception, guard, sampler};
 
-/// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/>.
-const BOUNDARIES: [f64; 14] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
+/// Attributes that a span has at most: those of its method, of the connection, the outcome, and the session.
+const ATTRIBUTES: usize = 10;
 
-// Taken at the first call, so after `init` has set the providers.
-static TRACER: LazyLock<BoxedTracer> = LazyLock::new(|| global::tracer(SCOPE));
-static SERVED: LazyLock<Histogram<f64>> =
-    LazyLock::new(|| histogram(RPC_SERVER_CALL_DURATION, "Duration of gRPC calls served."));
-static MADE: LazyLock<Histogram<f64>> =
-    LazyLock::new(|| histogram(RPC_CLIENT_CALL_DURATION, "Duration of gRPC calls made."));
-
-fn histogram(name: &'static str, description: &'static str) -> Histogram<f64> {
-    global::meter(SCOPE)
-        .f64_histogram(name)
-        .with_description(description)
-        .with_unit("s")
-        .with_boundaries(BOUNDARIES.to_vec())
-        .build()
-}
-
-/// On which side of the call this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Server,
-    Client,
-}
-
-impl Side {
-    fn kind(self) -> SpanKind {
-        match self {
-            Self::Server => SpanKind::Server,
-            Self::Client => SpanKind::Client,
-        }
-    }
-
-    fn duration(self) -> &'static Histogram<f64> {
-        match self {
-            Self::Server => &SERVED,
-            Self::Client => &MADE,
-        }
-    }
-
-    /// To a client anything but success is an error. To a server only what is its own fault: a caller who asks for what is
-    /// not there was served well.
-    fn is_error(self, code: Code) -> bool {
-        match self {
-            Self::Client => code != Code::Ok,
-            Self::Server => matches!(
-                code,
-                Code::Unknown
-                    | Code::DeadlineExceeded
-                    | Code::Unimplemented
-                    | Code::Internal
-                    | Code::Unavailable
-                    | Code::DataLoss
-            ),
-        }
-    }
-}
-
-/// What is known of a call before it begins.
-pub(super) struct Opening<'a> {
-    pub(super) side: Side,
-    /// `rpc.method`; none for what nobody offers.
-    pub(super) method: Option<StringValue>,
-    /// What span and metric have in common besides.
-    pub(super) shared: Vec<KeyValue>,
-    /// What only the span may have, since its values have no bound.
-    pub(super) of_span: Vec<KeyValue>,
-    pub(super) parent: &'a Context,
-    pub(super) links: Vec<Link>,
-    /// Who answers, if he does.
-    pub(super) peer: Option<(IpAddr, u16)>,
-}
+// Taken at the first call, so after `init` has set the provider.
+static TRACER: LazyLock<Option<Tracer>> = LazyLock::new(|| guard::tracer(SCOPE));
 
 /// A call under way. It ends exactly once: with [`Call::end`], or when it is dropped because whoever waited for it is
 /// gone, its time is up, or a panic unwinds.
 #[derive(Debug)]
 pub(super) struct Call {
-    context: Context,
+    /// None where it has no span of its own: it is then part of what its caller does.
+    context: Option<Context>,
     deadline: Option<Instant>,
     /// None when nobody looks: telemetry is off, or the call is a health check.
     record: Option<Record>,
@@ -109,55 +37,100 @@ pub(super) struct Call {
 
 #[derive(Debug)]
 struct Record {
-    side: Side,
+    method: Arc<Method>,
     started: Instant,
-    /// Of the metric.
-    attributes: Vec<KeyValue>,
-    peer: Option<(IpAddr, u16)>,
+    span: Recorded,
+}
+
+/// Where the call's span is.
+#[derive(Debug)]
+enum Recorded {
+    Nowhere,
+    /// In the context, for the work on the call adds to it.
+    Shared,
+    /// Nobody else adds to it, and to share it would cost as much as to make it.
+    Own(Box<Span>),
 }
 
 impl Call {
-    pub(super) fn begin(opening: Opening<'_>, deadline: Option<Instant>) -> Self {
-        let Opening {
-            side,
+    /// A call that is served, below that of `parent`. Most spans may be dropped, and no sampler looks at attributes:
+    /// `describe` adds those that only the span has if it is recorded.
+    pub(super) fn serve(
+        method: Arc<Method>,
+        parent: Context,
+        links: Vec<Link>,
+        deadline: Option<Instant>,
+        describe: impl Fn(&mut Vec<KeyValue>),
+    ) -> Self {
+        let Some(tracer) = &*TRACER else {
+            return Self::of(method, Some(parent), Recorded::Nowhere, deadline);
+        };
+        let attributes = || {
+            let mut attributes = attributes(&method);
+            describe(&mut attributes);
+            attributes
+        };
+        let is_recorded = sampler::records_below(&parent);
+        let builder = SpanBuilder {
+            name: method.span_name.clone(),
+            span_kind: Some(SpanKind::Server),
+            attributes: is_recorded.then(attributes),
+            links: Some(links),
+            ..SpanBuilder::default()
+        };
+        let mut span = tracer.build_with_context(builder, &parent);
+        if !is_recorded && span.is_recording() {
+            span.set_attributes(attributes());
+        }
+        let recorded = if span.is_recording() {
+            Recorded::Shared
+        } else {
+            Recorded::Nowhere
+        };
+        Self::of(method, Some(parent.with_span(span)), recorded, deadline)
+    }
+
+    /// A call that is made, below the span of `parent`.
+    pub(super) fn make(method: Arc<Method>, parent: &Context, deadline: Option<Instant>) -> Self {
+        let tracer = TRACER.as_ref();
+        let Some(tracer) = tracer.filter(|_| sampler::may_record_below(parent)) else {
+            return Self::of(method, None, Recorded::Nowhere, deadline);
+        };
+        let builder = SpanBuilder {
+            name: method.span_name.clone(),
+            span_kind: Some(SpanKind::Client),
+            attributes: Some(attributes(&method)),
+            ..SpanBuilder::default()
+        };
+        let span = tracer.build_with_context(builder, parent);
+        let context = parent.with_remote_span_context(span.span_context().clone());
+        Self::of(
             method,
-            shared,
-            of_span,
-            parent,
-            links,
-            peer,
-        } = opening;
-        // Without a method the span is called like the system: <https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/#span-name>.
-        let span_name = method
-            .clone()
-            .map_or("grpc".into(), |method| Cow::Owned(method.to_string()));
-        let mut attributes = Vec::with_capacity(shared.len() + 4);
-        attributes.push(KeyValue::new(RPC_SYSTEM_NAME, "grpc"));
-        attributes.push(KeyValue::new(
-            RPC_METHOD,
-            method.unwrap_or_else(|| OTHER.into()),
-        ));
-        attributes.extend(shared);
-        let builder = TRACER
-            .span_builder(span_name)
-            .with_kind(side.kind())
-            .with_attributes(attributes.iter().cloned().chain(of_span))
-            .with_links(links);
-        let span = TRACER.build_with_context(builder, parent);
+            Some(context),
+            Recorded::Own(Box::new(span)),
+            deadline,
+        )
+    }
+
+    fn of(
+        method: Arc<Method>,
+        context: Option<Context>,
+        span: Recorded,
+        deadline: Option<Instant>,
+    ) -> Self {
         Self {
-            context: parent.with_span(span),
+            context,
             deadline,
             record: Some(Record {
-                side,
+                method,
                 started: Instant::now(),
-                attributes,
-                peer,
+                span,
             }),
         }
     }
 
     /// A call that leaves no signal.
-    pub(super) fn unseen(context: Context, deadline: Option<Instant>) -> Self {
+    pub(super) fn unseen(context: Option<Context>, deadline: Option<Instant>) -> Self {
         Self {
             context,
             deadline,
@@ -165,9 +138,16 @@ impl Call {
         }
     }
 
-    /// What the work on this call runs in.
-    pub(super) fn context(&self) -> &Context {
-        &self.context
+    /// What the work on this call runs in, if that is not its caller's.
+    pub(super) fn context(&self) -> Option<&Context> {
+        self.context.as_ref()
+    }
+
+    /// What its answer is streamed in, likewise. Whoever made the call reads it, and that is his work.
+    pub(super) fn context_of_body(&self) -> Option<&Context> {
+        let span = self.record.as_ref().map(|record| &record.span);
+        let is_made = matches!(span, Some(Recorded::Own(_)));
+        self.context().filter(|_| !is_made)
     }
 
     /// When whoever waits for it gives it up.
@@ -176,11 +156,12 @@ impl Call {
     }
 
     /// The head of a response came.
-    pub(super) fn answered(&self) {
-        if let Some((address, port)) = self.record.as_ref().and_then(|record| record.peer) {
-            let span = self.context.span();
-            span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, address.to_string()));
-            span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(port)));
+    pub(super) fn answered(&mut self) {
+        // Only a call that is made knows whom it reaches.
+        if let Some(Record { method, span, .. }) = &mut self.record
+            && let Recorded::Own(span) = span
+        {
+            span.set_attributes(method.peer.iter().cloned());
         }
     }
 
@@ -190,30 +171,53 @@ impl Call {
     }
 
     fn conclude(&mut self, code: Code, error: Option<ErrorType>) {
-        let Some(mut record) = self.record.take() else {
+        let Some(record) = self.record.take() else {
             return;
         };
-        let span = self.context.span();
-        let outcome = KeyValue::new(RPC_RESPONSE_STATUS_CODE, name(code));
-        span.set_attribute(outcome.clone());
-        record.attributes.push(outcome);
-        if record.side.is_error(code) {
-            let error = KeyValue::new(ERROR_TYPE, error.map_or(name(code), |error| error.0));
-            if !exception::is_marked_by_panic(span.span_context().span_id()) {
-                span.set_attribute(error.clone());
-                // Without words: the code says it all.
-                span.set_status(Status::error(""));
-            }
-            record.attributes.push(error);
-        }
+        let is_error = record.method.side.is_error(code);
+        let error = is_error.then(|| error.map_or(name(code), |error| error.0));
         let seconds = record.started.elapsed().as_secs_f64();
-        record.side.duration().record(seconds, &record.attributes);
-        span.end();
+        record.method.ended(seconds, code, error);
+        let failure = error.map(|error| KeyValue::new(ERROR_TYPE, error));
+        // Without words: the code says it all.
+        let failed = Status::error("");
+        match (record.span, &self.context) {
+            (Recorded::Own(mut span), _) => {
+                span.set_attribute(outcome(code));
+                if let Some(failure) = failure {
+                    span.set_attribute(failure);
+                    span.set_status(failed);
+                }
+                span.end();
+            }
+            (Recorded::Shared, Some(context)) => {
+                let span = context.span();
+                span.set_attribute(outcome(code));
+                if let Some(failure) = failure
+                    && !exception::is_marked_by_panic(span.span_context().span_id())
+                {
+                    span.set_attribute(failure);
+                    span.set_status(failed);
+                }
+                span.end();
+            }
+            _ => {}
+        }
     }
+}
+
+/// Those that are known of a span, and room for what it gets besides.
+fn attributes(method: &Method) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    attributes.extend_from_slice(&method.attributes);
+    attributes
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
+        if self.record.is_none() {
+            return;
+        }
         if std::thread::panicking() {
             self.conclude(Code::Internal, Some(ErrorType("panic")));
         } else if self.deadline.is_some_and(|end| end <= Instant::now()) {

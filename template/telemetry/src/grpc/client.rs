@@ -7,17 +7,18 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_semantic_conventions::attribute::{SERVER_ADDRESS, SERVER_PORT};
+use opentelemetry_semantic_conventions::attribute::{
+    NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS, SERVER_PORT,
+};
 use tokio::time::Instant;
 
-use super::{
-    CallBody, CallFuture,
-    call::{Call, Opening, Side},
-    deadline,
+use super::{CallBody, CallFuture, call::Call, deadline, method::Asked};
+use crate::{
+    guard,
+    trusted_hosts::{self, TrustedHosts},
 };
-use crate::trusted_hosts::{self, TrustedHosts};
 
 /// A channel whose calls are traced, and never wait longer than they may:
 ///
@@ -35,11 +36,11 @@ pub struct Client<S> {
 
 #[derive(Debug)]
 struct Callee {
-    attributes: Vec<KeyValue>,
-    /// Where the URL holds an address, that is whom the channel talks to. It does not tell what a name leads to.
-    peer: Option<(IpAddr, u16)>,
+    methods: Asked,
     trusted: bool,
     timeout: Duration,
+    /// What most callees are told.
+    timeout_header: HeaderValue,
 }
 
 impl<S> Client<S> {
@@ -51,15 +52,23 @@ impl<S> Client<S> {
         let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
         let https = url.scheme_str() == Some("https");
         let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
-        let attributes = vec![
-            KeyValue::new(SERVER_ADDRESS, Arc::<str>::from(host)),
-            KeyValue::new(SERVER_PORT, i64::from(port)),
+        let (address, port) = (Arc::<str>::from(host), i64::from(port));
+        // Where the URL holds an address, that is whom the channel talks to. It does not tell what a name leads to.
+        let peer = host.parse::<IpAddr>().is_ok().then(|| {
+            [
+                KeyValue::new(NETWORK_PEER_ADDRESS, address.clone()),
+                KeyValue::new(NETWORK_PEER_PORT, port),
+            ]
+        });
+        let server = [
+            KeyValue::new(SERVER_ADDRESS, address),
+            KeyValue::new(SERVER_PORT, port),
         ];
         let callee = Callee {
-            attributes,
-            peer: host.parse().ok().map(|address| (address, port)),
+            methods: Asked::new(server.into(), peer.into_iter().flatten().collect()),
             trusted: TrustedHosts::from_env().contains(host),
             timeout,
+            timeout_header: deadline::header(timeout),
         };
         Self {
             inner: channel,
@@ -72,27 +81,24 @@ impl Callee {
     fn begin(&self, path: &str, headers: &mut HeaderMap) -> (Call, Option<Instant>) {
         let now = Instant::now();
         let own = deadline::read(headers).map_or(self.timeout, |own| own.min(self.timeout));
-        let until = [now.checked_add(own), deadline::current()];
-        let until = until.into_iter().flatten().min();
         let context = Context::current();
-        let call = if crate::guard::enabled() {
-            let opening = Opening {
-                side: Side::Client,
-                // By our own code, so it is one of few.
-                method: Some(path.trim_start_matches('/').to_owned().into()),
-                shared: self.attributes.clone(),
-                of_span: Vec::new(),
-                parent: &context,
-                links: Vec::new(),
-                peer: self.peer,
-            };
-            Call::begin(opening, until)
+        let until = [now.checked_add(own), deadline::of(&context)];
+        let until = until.into_iter().flatten().min();
+        let call = if guard::enabled() {
+            Call::make(self.methods.get(path), &context, until)
         } else {
-            Call::unseen(context, until)
+            Call::unseen(None, until)
         };
-        trusted_hosts::inject(call.context(), headers, self.trusted);
+        let context = call.context().unwrap_or(&context);
+        trusted_hosts::inject(context, headers, self.trusted);
         if let Some(until) = until {
-            deadline::write(headers, until.saturating_duration_since(now));
+            let left = until.saturating_duration_since(now);
+            let said = if left == self.timeout {
+                self.timeout_header.clone()
+            } else {
+                deadline::header(left)
+            };
+            headers.insert(deadline::HEADER.clone(), said);
         }
         (call, until)
     }
@@ -115,7 +121,7 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         let (call, until) = self.callee.begin(parts.uri.path(), &mut parts.headers);
-        let entered = call.context().clone().attach();
+        let entered = call.context().cloned().map(Context::attach);
         let inner = self.inner.call(http::Request::from_parts(parts, body));
         drop(entered);
         CallFuture::new(inner, call, until)

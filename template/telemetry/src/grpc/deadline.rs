@@ -1,13 +1,18 @@
 //! How long a call may take: the `grpc-timeout` header, and the deadline that calls made meanwhile inherit.
 //! <https://grpc.io/docs/guides/deadlines/#deadline-propagation>
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context as Task, Poll},
+    time::Duration,
+};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
-use tokio::time::Instant;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-const HEADER: &str = "grpc-timeout";
+pub(super) static HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The protocol's limit: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>.
 const MAX_DIGITS: usize = 8;
 const MAX_VALUE: u128 = 99_999_999;
@@ -16,14 +21,14 @@ const MAX_VALUE: u128 = 99_999_999;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline(pub(super) Instant);
 
-/// The deadline of the work at hand.
-pub(super) fn current() -> Option<Instant> {
-    Context::map_current(|context| context.get::<Deadline>().map(|deadline| deadline.0))
+/// The deadline of work in this context.
+pub(super) fn of(context: &Context) -> Option<Instant> {
+    context.get::<Deadline>().map(|deadline| deadline.0)
 }
 
 /// The time that the caller allows. A header that is not understood allows any.
 pub(super) fn read(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(HEADER)?.to_str().ok()?;
+    let text = headers.get(&HEADER)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > MAX_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -40,24 +45,69 @@ pub(super) fn read(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
-/// Tells the callee what time is left, in the finest unit that eight digits can hold.
-pub(super) fn write(headers: &mut HeaderMap, left: Duration) {
+/// What time is left, in the finest unit that eight digits can hold.
+pub(super) fn header(left: Duration) -> HeaderValue {
     let units = [
-        (left.as_nanos(), 'n'),
-        (left.as_micros(), 'u'),
-        (left.as_millis(), 'm'),
-        (u128::from(left.as_secs()), 'S'),
-        (u128::from(left.as_secs() / 60), 'M'),
+        (left.as_nanos(), b'n'),
+        (left.as_micros(), b'u'),
+        (left.as_millis(), b'm'),
+        (u128::from(left.as_secs()), b'S'),
+        (u128::from(left.as_secs() / 60), b'M'),
     ];
     let fits = units.into_iter().find(|(value, _)| *value <= MAX_VALUE);
-    let text = match fits {
-        Some((value, unit)) => format!("{value}{unit}"),
-        None => format!("{MAX_VALUE}H"),
-    };
-    headers.insert(
-        HEADER,
-        HeaderValue::try_from(text).expect("digits and a letter are a valid header"),
-    );
+    let (value, unit) = fits.unwrap_or((MAX_VALUE, b'H'));
+    let mut value = usize::try_from(value).unwrap_or_default();
+    // Each call writes it, and `format!` takes several times as long.
+    let (mut text, mut begin) = ([unit; MAX_DIGITS + 1], MAX_DIGITS);
+    while begin == MAX_DIGITS || value > 0 {
+        begin -= 1;
+        text[begin] = b"0123456789"[value % 10];
+        value /= 10;
+    }
+    HeaderValue::from_bytes(&text[begin..]).expect("digits and a letter are a valid header")
+}
+
+pin_project! {
+    /// Ends work when its time is up.
+    #[derive(Default)]
+    pub(super) struct Timer {
+        until: Option<Instant>,
+        // None until the work has to be waited for: much of it never has.
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl Timer {
+    pub(super) fn new(until: Option<Instant>) -> Self {
+        Self { until, sleep: None }
+    }
+
+    /// Polls `work`; none if its time is up. If it is not, the task is woken then.
+    pub(super) fn poll_unless_over<T>(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        work: impl FnOnce(&mut Task<'_>) -> Poll<T>,
+    ) -> Option<Poll<T>> {
+        let mut this = self.project();
+        let Some(until) = *this.until else {
+            return Some(work(task));
+        };
+        // By the clock first: the timer of the transport around this, which answers CANCELLED, may be due in the same
+        // moment.
+        if until <= Instant::now() {
+            return None;
+        }
+        let polled = work(task);
+        if polled.is_ready() {
+            return Some(polled);
+        }
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep_until(until)));
+        }
+        let sleep = this.sleep.as_pin_mut()?;
+        sleep.poll(task).is_pending().then_some(polled)
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +116,7 @@ mod tests {
 
     fn reads(text: &str) -> Option<Duration> {
         read(&HeaderMap::from_iter([(
-            http::HeaderName::from_static(HEADER),
+            HEADER.clone(),
             HeaderValue::from_str(text).expect("a header's text"),
         )]))
     }
@@ -98,8 +148,7 @@ mod tests {
             Duration::from_secs(86_400),
             Duration::from_secs(86_400 * 365 * 100),
         ] {
-            let mut headers = HeaderMap::new();
-            write(&mut headers, left);
+            let headers = HeaderMap::from_iter([(HEADER.clone(), header(left))]);
             let read = read(&headers).expect("our own header");
             assert!(read <= left && left - read < left / 1000 + Duration::from_micros(1));
         }

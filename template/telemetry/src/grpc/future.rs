@@ -2,14 +2,14 @@
 
 use std::{
     pin::Pin,
-    task::{Context as Task, Poll},
+    task::{Context as Task, Poll, ready},
 };
 
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use super::{ErrorType, body::CallBody, call::Call, status};
+use super::{ErrorType, body::CallBody, call::Call, deadline::Timer, status};
 
 pin_project! {
     /// A call at work, inside its span.
@@ -17,7 +17,7 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         #[pin]
-        timer: Option<Sleep>,
+        timer: Timer,
         // Dropped with the future: a call that is given up still ends its span.
         call: Option<Call>,
     }
@@ -28,18 +28,10 @@ impl<F> CallFuture<F> {
     pub(super) fn new(inner: F, call: Call, until: Option<Instant>) -> Self {
         Self {
             inner: Some(inner),
-            timer: until.map(sleep_until),
+            timer: Timer::new(until),
             call: Some(call),
         }
     }
-}
-
-/// Whether the time is up; if not, the task is woken then.
-pub(super) fn is_over(timer: Pin<&mut Option<Sleep>>, task: &mut Task<'_>) -> bool {
-    // By the clock too: the timer of the transport around this, which answers CANCELLED, may be due in the same moment.
-    timer
-        .as_pin_mut()
-        .is_some_and(|timer| timer.deadline() <= Instant::now() || timer.poll(task).is_ready())
 }
 
 impl<F, R, E> Future for CallFuture<F>
@@ -54,19 +46,18 @@ where
         let entered = this
             .call
             .as_ref()
-            .map(|call| call.context().clone().attach());
-        if is_over(this.timer, task) {
+            .and_then(Call::context)
+            .map(|context| context.clone().attach());
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Pending; // Polled again after its end, which nobody may.
+        };
+        let Some(polled) = this.timer.poll_unless_over(task, |task| inner.poll(task)) else {
             // The work first, so that its spans end within this one.
             this.inner.set(None);
             end(this.call, Code::DeadlineExceeded, None);
             return Poll::Ready(Ok(late().into_http()));
-        }
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return Poll::Pending; // Polled again after its end, which nobody may.
         };
-        let Poll::Ready(result) = inner.poll(task) else {
-            return Poll::Pending;
-        };
+        let result = ready!(polled);
         drop(entered);
         Poll::Ready(match result {
             Ok(response) => Ok(with_head(response, this.call)),
@@ -94,7 +85,7 @@ fn with_head<R>(
     response: http::Response<R>,
     call: &mut Option<Call>,
 ) -> http::Response<CallBody<R>> {
-    if let Some(call) = &*call {
+    if let Some(call) = call {
         call.answered();
     }
     // A response that is nothing but its status has it in the head.

@@ -10,11 +10,12 @@ mod call;
 mod client;
 mod deadline;
 mod future;
+mod method;
 mod server;
 #[cfg(test)]
 mod tests;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tonic::Code;
 
 pub use body::CallBody;
@@ -25,6 +26,8 @@ pub use server::{Server, ServerLayer};
 /// The instrumentation scope of all signals from here.
 const SCOPE: &str = "telemetry.grpc";
 
+static STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 /// Why a call failed, in a word: an extension of the response that becomes `error.type` of span and metric. Without it, a
 /// failed call has its status code there.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +35,7 @@ pub struct ErrorType(pub &'static str);
 
 /// The status in a response's head or trailers, if it is there.
 fn status(headers: &HeaderMap) -> Option<Code> {
-    let value = headers.get("grpc-status")?;
+    let value = headers.get(&STATUS)?;
     Some(Code::from_bytes(value.as_bytes()))
 }
 

@@ -1,11 +1,12 @@
 //! Calls that are served: a layer around a tonic server.
 
 use std::{
+    sync::Arc,
     task::{Context as Task, Poll},
     time::Duration,
 };
 
-use opentelemetry::{Context, KeyValue, StringValue};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_semantic_conventions::attribute::{
     NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, RPC_METHOD_ORIGINAL, SERVER_ADDRESS, SERVER_PORT,
 };
@@ -14,19 +15,24 @@ use tonic::transport::server::TcpConnectInfo;
 
 use super::{
     CallFuture,
-    call::{Call, Opening, Side},
+    call::Call,
     deadline::{self, Deadline},
+    method::Served,
 };
-use crate::propagation::{Caller, headers::Carrier};
+use crate::{
+    guard,
+    http_server::recent,
+    propagation::{Caller, headers::Carrier},
+};
 
 /// Asked all the time, by machines and tools, and no work of the service.
 const UNSEEN: [&str; 2] = ["grpc.health.", "grpc.reflection."];
 
 /// Makes a server span of each call, and answers DEADLINE_EXCEEDED for one that takes too long. It belongs outermost, so
 /// that it sees the answer to a panic too.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ServerLayer {
-    methods: &'static [&'static str],
+    methods: Arc<Served>,
     limit: Duration,
 }
 
@@ -35,34 +41,34 @@ impl ServerLayer {
     /// and is reported as `_OTHER`. `limit` is how long a method may take until it answers, whatever its caller allows.
     #[must_use]
     pub fn new(methods: &'static [&'static str], limit: Duration) -> Self {
+        let methods = Arc::new(Served::new(methods));
         Self { methods, limit }
     }
 
-    fn begin(self, parts: &http::request::Parts, now: Instant) -> (Call, Option<Instant>) {
+    fn begin(&self, parts: &http::request::Parts, now: Instant) -> (Call, Option<Instant>) {
         let deadline = deadline::read(&parts.headers).and_then(|allowed| now.checked_add(allowed));
         // The deadline is for the whole call, a stream included; the limit is for getting an answer.
         let limit = now.checked_add(self.limit);
         let until = [deadline, limit].into_iter().flatten().min();
         let path = parts.uri.path().trim_start_matches('/');
         if UNSEEN.iter().any(|prefix| path.starts_with(prefix)) {
-            return (Call::unseen(within(Context::new(), until), deadline), until);
+            let context = within(Context::new(), until);
+            return (Call::unseen(Some(context), deadline), until);
         }
         let Caller { parent, links } = Caller::of(&Carrier(&parts.headers));
-        if !crate::guard::enabled() {
+        let parent = within(parent, until);
+        if !guard::enabled() {
             // What the caller sent passes through.
-            return (Call::unseen(within(parent, until), deadline), until);
+            return (Call::unseen(Some(parent), deadline), until);
         }
-        let method = self.methods.iter().copied().find(|known| *known == path);
-        let opening = Opening {
-            side: Side::Server,
-            method: method.map(StringValue::from),
-            shared: Vec::new(),
-            of_span: of_span(parts, path, method.is_some()),
-            parent: &within(parent, until),
-            links,
-            peer: None,
-        };
-        (Call::begin(opening, deadline), until)
+        let (method, is_known) = self.methods.get(path);
+        let call = Call::serve(method, parent, links, deadline, |attributes| {
+            if !is_known {
+                attributes.push(KeyValue::new(RPC_METHOD_ORIGINAL, path.to_owned()));
+            }
+            describe(attributes, parts);
+        });
+        (call, until)
     }
 }
 
@@ -74,32 +80,22 @@ fn within(context: Context, until: Option<Instant>) -> Context {
     }
 }
 
-fn of_span(parts: &http::request::Parts, path: &str, is_known: bool) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(5);
-    let mut text = |key: &'static str, value: &str| {
-        attributes.push(KeyValue::new(key, StringValue::from(value.to_owned())));
-    };
-    if !is_known {
-        text(RPC_METHOD_ORIGINAL, path);
-    }
-    let authority = parts.uri.authority();
-    if let Some(authority) = authority {
+/// Who was called, and who called.
+fn describe(attributes: &mut Vec<KeyValue>, parts: &http::request::Parts) {
+    if let Some(authority) = parts.uri.authority() {
         // `[::1]` is how an authority writes an address.
         let host = authority.host().trim_matches(['[', ']']);
-        text(SERVER_ADDRESS, host);
+        attributes.push(KeyValue::new(SERVER_ADDRESS, recent::text(host)));
+        if let Some(port) = authority.port_u16() {
+            attributes.push(KeyValue::new(SERVER_PORT, i64::from(port)));
+        }
     }
-    let peer = parts
-        .extensions
-        .get::<TcpConnectInfo>()
-        .and_then(TcpConnectInfo::remote_addr);
-    if let Some(peer) = peer {
-        text(NETWORK_PEER_ADDRESS, &peer.ip().to_string());
+    let connection = parts.extensions.get::<TcpConnectInfo>();
+    if let Some(peer) = connection.and_then(TcpConnectInfo::remote_addr) {
+        let address = recent::address(peer.ip());
+        attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, address));
+        attributes.push(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
     }
-    let port = |port: u16| i64::from(port);
-    attributes.extend(peer.map(|peer| KeyValue::new(NETWORK_PEER_PORT, port(peer.port()))));
-    let addressed = authority.and_then(http::uri::Authority::port_u16);
-    attributes.extend(addressed.map(|number| KeyValue::new(SERVER_PORT, port(number))));
-    attributes
 }
 
 impl<S> tower_layer::Layer<S> for ServerLayer {
@@ -108,7 +104,7 @@ impl<S> tower_layer::Layer<S> for ServerLayer {
     fn layer(&self, inner: S) -> Server<S> {
         Server {
             inner,
-            layer: *self,
+            layer: self.clone(),
         }
     }
 }
@@ -137,7 +133,7 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let (call, until) = self.layer.begin(&parts, Instant::now());
-        let entered = call.context().clone().attach();
+        let entered = call.context().cloned().map(Context::attach);
         let inner = self.inner.call(http::Request::from_parts(parts, body));
         drop(entered);
         CallFuture::new(inner, call, until)

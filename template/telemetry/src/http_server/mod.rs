@@ -5,7 +5,7 @@
 
 mod adapter;
 mod kind;
-mod recent;
+pub(crate) mod recent;
 #[cfg(test)]
 mod tests;
 

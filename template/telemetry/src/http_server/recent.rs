@@ -31,7 +31,7 @@ thread_local! {
 }
 
 /// `text` itself.
-pub(super) fn text(text: &str) -> Arc<str> {
+pub(crate) fn text(text: &str) -> Arc<str> {
     match text.as_bytes() {
         [.., last] if text.len() <= LONGEST => TEXTS.with_borrow_mut(|texts| {
             let place = last.wrapping_add(text.len() as u8);
@@ -42,7 +42,7 @@ pub(super) fn text(text: &str) -> Arc<str> {
 }
 
 /// `address` as text.
-pub(super) fn address(address: IpAddr) -> Arc<str> {
+pub(crate) fn address(address: IpAddr) -> Arc<str> {
     let place = match address {
         IpAddr::V4(address) => address.octets()[3],
         IpAddr::V6(address) => address.octets()[15],

@@ -6,6 +6,7 @@ use opentelemetry::{
     Context, KeyValue,
     baggage::{Baggage, BaggageExt as _},
     global,
+    propagation::{Extractor, Injector},
 };
 
 use crate::session::{SESSION_HEADER, SessionId};
@@ -40,11 +41,13 @@ impl BaggageKeys {
 
 /// The headers of a job that is pushed in `context`.
 pub(super) fn inject(context: &Context, keys: &BaggageKeys) -> HashMap<String, String> {
-    let mut headers = HashMap::new();
-    let travelling = context.with_baggage(keys.of(context));
+    let stripped = !context.baggage().is_empty();
+    let stripped = stripped.then(|| context.with_baggage(keys.of(context)));
+    let mut headers = Headers(HashMap::new());
     global::get_text_map_propagator(|propagator| {
-        propagator.inject_context(&travelling, &mut headers);
+        propagator.inject_context(stripped.as_ref().unwrap_or(context), &mut headers);
     });
+    let Headers(mut headers) = headers;
     // By a header of its own, as over HTTP: a session that only baggage tells of is anyone's claim.
     if let Some(session) = context.get::<SessionId>() {
         headers.insert(SESSION_HEADER.to_owned(), session.as_str().to_owned());
@@ -54,13 +57,34 @@ pub(super) fn inject(context: &Context, keys: &BaggageKeys) -> HashMap<String, S
 
 /// The context that a job was pushed in: its PRODUCER span, session and baggage.
 pub(super) fn extract(headers: &HashMap<String, String>) -> Context {
+    let headers = Headers(headers);
     let context = global::get_text_map_propagator(|propagator| {
-        propagator.extract_with_context(&Context::new(), headers)
+        propagator.extract_with_context(&Context::new(), &headers)
     });
-    let session = headers.get(SESSION_HEADER);
-    match session.and_then(|id| SessionId::parse(id)) {
+    match headers.get(SESSION_HEADER).and_then(SessionId::parse) {
         Some(session) => context.with_value(session),
         None => context,
+    }
+}
+
+/// Headers of a job as propagators know them. Names are in lower case.
+struct Headers<M>(M);
+
+impl Injector for Headers<HashMap<String, String>> {
+    fn set(&mut self, key: &str, value: String) {
+        self.0.insert(key.to_owned(), value);
+    }
+}
+
+impl Extractor for Headers<&HashMap<String, String>> {
+    /// There are a few: to look at all takes less time than to hash a name.
+    fn get(&self, key: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(name, _)| *name == key);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
     }
 }
 

@@ -23,6 +23,7 @@
 
 mod carrier;
 mod consumer;
+mod operation;
 mod producer;
 #[cfg(test)]
 mod tests;
@@ -30,15 +31,12 @@ mod tests;
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use opentelemetry::{
-    KeyValue,
-    global::{self, BoxedTracer},
-    metrics::{Counter, Histogram, Meter},
+    KeyValue, global,
+    metrics::{Counter, Meter},
 };
+use opentelemetry_sdk::trace::Tracer;
 use opentelemetry_semantic_conventions::{
-    attribute::{
-        MESSAGING_DESTINATION_NAME, MESSAGING_MESSAGE_ID, MESSAGING_OPERATION_NAME,
-        MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM,
-    },
+    attribute::{MESSAGING_DESTINATION_NAME, MESSAGING_SYSTEM},
     metric::{
         MESSAGING_CLIENT_CONSUMED_MESSAGES, MESSAGING_CLIENT_OPERATION_DURATION,
         MESSAGING_CLIENT_SENT_MESSAGES, MESSAGING_PROCESS_DURATION,
@@ -46,6 +44,9 @@ use opentelemetry_semantic_conventions::{
 };
 
 use carrier::BaggageKeys;
+use operation::{Operation, Timing};
+
+use crate::guard;
 
 /// The instrumentation scope of all signals from here.
 const SCOPE: &str = "telemetry.jobs";
@@ -80,31 +81,34 @@ pub struct Destination {
 
 #[derive(Debug)]
 struct Shared {
-    tracer: BoxedTracer,
+    /// False when telemetry is off: then a job only carries the context on.
+    records: bool,
+    /// None where no spans are made.
+    tracer: Option<Tracer>,
     baggage: BaggageKeys,
     system: &'static str,
     name: &'static str,
-    sent: Counter<u64>,
-    sending: Histogram<f64>,
-    consumed: Counter<u64>,
-    processing: Histogram<f64>,
+    send: Operation,
+    process: Operation,
     given_up: Counter<u64>,
 }
 
 impl Destination {
     /// `system` is the job library, `name` the queue: a word for each kind of job, since it names spans.
     ///
-    /// Takes tracer and instruments from the global providers, so telemetry must have been initialised before.
+    /// Takes tracer and instruments from telemetry's providers, so it must have been initialised before.
     #[must_use]
     pub fn new(system: &'static str, name: &'static str) -> Self {
-        let (tracer, meter) = (global::tracer(SCOPE), global::meter(SCOPE));
-        Self::with(system, name, tracer, &meter, BaggageKeys::from_env())
+        let (tracer, meter) = (guard::tracer(SCOPE), global::meter(SCOPE));
+        let baggage = BaggageKeys::from_env();
+        Self::with(system, name, guard::enabled(), tracer, &meter, baggage)
     }
 
     fn with(
         system: &'static str,
         name: &'static str,
-        tracer: BoxedTracer,
+        records: bool,
+        tracer: Option<Tracer>,
         meter: &Meter,
         baggage: BaggageKeys,
     ) -> Self {
@@ -123,29 +127,38 @@ impl Destination {
                 .with_unit(unit)
                 .build()
         };
+        let sent = counter(
+            MESSAGING_CLIENT_SENT_MESSAGES,
+            "{message}",
+            "Number of messages producer attempted to send to the broker.",
+        );
+        let sending = Timing {
+            duration: duration(
+                MESSAGING_CLIENT_OPERATION_DURATION,
+                "Duration of messaging operation initiated by a producer or consumer client.",
+            ),
+            by_type: true,
+        };
+        let consumed = counter(
+            MESSAGING_CLIENT_CONSUMED_MESSAGES,
+            "{message}",
+            "Number of messages that were delivered to the application.",
+        );
+        let processing = Timing {
+            duration: duration(
+                MESSAGING_PROCESS_DURATION,
+                "Duration of processing operation.",
+            ),
+            by_type: false,
+        };
         let shared = Shared {
+            records,
             tracer,
             baggage,
             system,
             name,
-            sent: counter(
-                MESSAGING_CLIENT_SENT_MESSAGES,
-                "{message}",
-                "Number of messages producer attempted to send to the broker.",
-            ),
-            sending: duration(
-                MESSAGING_CLIENT_OPERATION_DURATION,
-                "Duration of messaging operation initiated by a producer or consumer client.",
-            ),
-            consumed: counter(
-                MESSAGING_CLIENT_CONSUMED_MESSAGES,
-                "{message}",
-                "Number of messages that were delivered to the application.",
-            ),
-            processing: duration(
-                MESSAGING_PROCESS_DURATION,
-                "Duration of processing operation.",
-            ),
+            send: Operation::new("send", system, name, sent, sending),
+            process: Operation::new("process", system, name, consumed, processing),
             given_up: counter(
                 "job.given_up",
                 "{job}",
@@ -165,24 +178,5 @@ impl Destination {
             KeyValue::new(MESSAGING_DESTINATION_NAME, name),
         ];
         self.shared.given_up.add(1, &attributes);
-    }
-}
-
-impl Shared {
-    /// What span and metrics of an operation have in common.
-    fn attributes(&self, operation: &'static str) -> Vec<KeyValue> {
-        vec![
-            KeyValue::new(MESSAGING_SYSTEM, self.system),
-            KeyValue::new(MESSAGING_OPERATION_NAME, operation),
-            KeyValue::new(MESSAGING_DESTINATION_NAME, self.name),
-        ]
-    }
-
-    /// What only the span has. `send` and `process` are names and types of their operations alike.
-    fn span_attributes(&self, operation: &'static str, id: &str) -> Vec<KeyValue> {
-        let mut attributes = self.attributes(operation);
-        attributes.push(KeyValue::new(MESSAGING_OPERATION_TYPE, operation));
-        attributes.push(KeyValue::new(MESSAGING_MESSAGE_ID, id.to_owned()));
-        attributes
     }
 }

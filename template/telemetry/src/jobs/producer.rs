@@ -1,17 +1,18 @@
 //! Pushing a job.
 
-use std::{any, collections::HashMap, error::Error, time::Instant};
+use std::{any, borrow::Cow, collections::HashMap, error::Error, time::Instant};
 
 use opentelemetry::{
     Context, KeyValue,
-    trace::{FutureExt as _, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{FutureExt as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
-use opentelemetry_semantic_conventions::attribute::{ERROR_TYPE, MESSAGING_OPERATION_TYPE};
+use opentelemetry_semantic_conventions::attribute::ERROR_TYPE;
 
 use super::{Destination, Shared, carrier};
-use crate::{Recorded, ResultExt as _};
+use crate::{Recorded, ResultExt as _, sampler::may_record_below};
 
-const SEND: &str = "send";
+/// Attributes of a span, the session and an error's type included.
+const ATTRIBUTES: usize = 7;
 
 impl Destination {
     /// Runs `push`, which stores the job with this id and the headers it is given, as a PRODUCER span. An error is
@@ -28,14 +29,24 @@ impl Destination {
         F: Future<Output = Result<T, E>>,
         E: Error + 'static,
     {
-        let mut sending = Sending::start(&self.shared, id);
-        let headers = carrier::inject(&sending.context, &self.shared.baggage);
-        let pushed = async { push(headers).await.record_err() };
-        let result = pushed.with_context(sending.context.clone()).await;
-        sending.outcome = match &result {
-            Ok(_) => Outcome::Sent,
-            Err(_) => Outcome::Failed(any::type_name::<E>()),
+        let shared = &*self.shared;
+        let mut sending = shared.records.then(|| Sending::start(shared, id));
+        let context = sending.as_ref().and_then(|sending| sending.context.clone());
+        let headers = match &context {
+            Some(context) => carrier::inject(context, &shared.baggage),
+            None => carrier::inject(&Context::current(), &shared.baggage),
         };
+        let pushed = async { push(headers).await.record_err() };
+        let result = match context {
+            Some(context) => pushed.with_context(context).await,
+            None => pushed.await,
+        };
+        if let Some(sending) = &mut sending {
+            sending.outcome = match &result {
+                Ok(_) => Outcome::Sent,
+                Err(_) => Outcome::Failed(any::type_name::<E>()),
+            };
+        }
         result
     }
 }
@@ -50,21 +61,31 @@ enum Outcome {
 /// A push in flight. It ends when it is dropped, hence once and always.
 struct Sending<'a> {
     shared: &'a Shared,
-    context: Context,
+    /// That of its span. None where none could be recorded: the push is then part of what its caller does.
+    context: Option<Context>,
     started: Instant,
     outcome: Outcome,
 }
 
 impl<'a> Sending<'a> {
     fn start(shared: &'a Shared, id: &str) -> Self {
-        let builder = shared
-            .tracer
-            .span_builder(format!("{SEND} {}", shared.name))
-            .with_kind(SpanKind::Producer)
-            .with_attributes(shared.span_attributes(SEND, id));
+        let parent = Context::current();
+        let tracer = shared.tracer.as_ref();
+        let tracer = tracer.filter(|_| may_record_below(&parent));
+        let context = tracer.map(|tracer| {
+            let mut attributes = Vec::with_capacity(ATTRIBUTES);
+            attributes.extend(shared.send.attributes(id));
+            let builder = SpanBuilder {
+                name: shared.send.span_name.clone(),
+                span_kind: Some(SpanKind::Producer),
+                attributes: Some(attributes),
+                ..SpanBuilder::default()
+            };
+            parent.with_span(tracer.build_with_context(builder, &parent))
+        });
         Self {
             shared,
-            context: Context::current_with_span(builder.start(&shared.tracer)),
+            context,
             started: Instant::now(),
             outcome: Outcome::Abandoned,
         }
@@ -73,24 +94,22 @@ impl<'a> Sending<'a> {
 
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
-        let span = self.context.span();
-        let mut attributes = self.shared.attributes(SEND);
         let error = match self.outcome {
             Outcome::Sent => None,
             // Recorded with its exception.
-            Outcome::Failed(error) => Some(KeyValue::new(ERROR_TYPE, error)),
-            Outcome::Abandoned => {
-                let error = KeyValue::new(ERROR_TYPE, "cancelled");
-                span.set_attribute(error.clone());
-                span.set_status(Status::error(""));
-                Some(error)
-            }
+            Outcome::Failed(error) => Some(error),
+            Outcome::Abandoned => Some("cancelled"),
         };
-        attributes.extend(error);
-        self.shared.sent.add(1, &attributes);
-        attributes.push(KeyValue::new(MESSAGING_OPERATION_TYPE, SEND));
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.shared.sending.record(seconds, &attributes);
+        let took = self.started.elapsed();
+        self.shared.send.ended(took, error.map(Cow::Borrowed));
+        let Some(context) = &self.context else {
+            return;
+        };
+        let span = context.span();
+        if let (Outcome::Abandoned, Some(error)) = (&self.outcome, error) {
+            span.set_attribute(KeyValue::new(ERROR_TYPE, error));
+            span.set_status(Status::error(""));
+        }
         span.end();
     }
 }

@@ -1,6 +1,9 @@
 //! What is known of a call before it is sent: the names of its commands, never an argument.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
+};
 
 use redis::{Arg, Cmd, Pipeline};
 
@@ -9,8 +12,40 @@ const LONGEST_NAME: usize = 32;
 /// Arguments of a command, and commands of a batch, that `db.query.text` shows.
 const SHOWN: usize = 16;
 
-/// A command, or several at once.
+/// What is looked at of a command. Commands of one shape are one [`Call`].
 #[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Its first word, and zeros behind it; nothing but zeros where that is too long for a name.
+    word: [u8; LONGEST_NAME],
+    arguments: usize,
+}
+
+impl Shape {
+    pub(super) fn of(command: &Cmd) -> Self {
+        let mut arguments = command.args_iter();
+        let mut word = [0; LONGEST_NAME];
+        if let Some(Arg::Simple(first)) = arguments.next()
+            && let Some(begin) = word.get_mut(..first.len())
+        {
+            begin.copy_from_slice(first);
+        }
+        Self {
+            word,
+            arguments: arguments.len().min(SHOWN + 1),
+        }
+    }
+}
+
+impl Hash for Shape {
+    /// By the beginning of the word: names differ there, and hashing takes its time for each byte.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.word;
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h]).hash(hasher);
+    }
+}
+
+/// A command, or several at once.
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Call {
     /// `db.operation.name`, and the span's name: the convention knows no better target than the database's index, which
     /// it does not want there.

@@ -22,24 +22,21 @@
 
 mod call;
 mod failure;
+mod kind;
 mod operation;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use opentelemetry::{
-    global::{self, BoxedTracer},
-    metrics::Meter,
-};
+use opentelemetry::global;
 use redis::{Cmd, ConnectionInfo, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 
-use call::Call;
 use failure::Failure;
 pub use failure::error_type;
 use operation::Operations;
 
-use crate::exception::said;
+use crate::{exception::said, guard};
 
 /// The instrumentation scope of all signals from here.
 const SCOPE: &str = "telemetry.redis";
@@ -49,30 +46,37 @@ const SCOPE: &str = "telemetry.redis";
 #[derive(Debug, Clone)]
 pub struct Connection<C> {
     raw: C,
-    operations: Arc<Operations>,
+    /// None when telemetry is off: then nothing stands between the caller and redis-rs.
+    operations: Option<Arc<Operations>>,
 }
 
 impl<C> Connection<C> {
     /// Instruments `raw`, which was made with `info`.
     ///
-    /// Takes tracer and instruments from the global providers, so telemetry must have been initialised before.
+    /// Takes tracer and instruments from telemetry's providers, so it must have been initialised before.
     #[must_use]
     pub fn new(raw: C, info: &ConnectionInfo) -> Self {
-        Self::with(raw, info, global::tracer(SCOPE), &global::meter(SCOPE))
+        let operations = guard::enabled()
+            .then(|| Operations::new(guard::tracer(SCOPE), &global::meter(SCOPE), info));
+        Self::with(raw, operations)
     }
 
-    fn with(raw: C, info: &ConnectionInfo, tracer: BoxedTracer, meter: &Meter) -> Self {
+    fn with(raw: C, operations: Option<Operations>) -> Self {
         said::know("redis", failure::discreet);
-        let operations = Arc::new(Operations::new(tracer, meter, info));
+        let operations = operations.map(Arc::new);
         Self { raw, operations }
     }
 }
 
 impl<C: ConnectionLike + Send> ConnectionLike for Connection<C> {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        let Some(operations) = &self.operations else {
+            return self.raw.req_packed_command(cmd);
+        };
+        let raw = &mut self.raw;
         Box::pin(async move {
-            let mut operation = self.operations.start(Call::of(cmd));
-            let result = self.raw.req_packed_command(cmd).await;
+            let mut operation = operations.start(operations.kinds.of(cmd));
+            let result = raw.req_packed_command(cmd).await;
             let replies = result.as_ref().map(std::slice::from_ref);
             operation.answered(Failure::of(replies));
             result
@@ -85,9 +89,13 @@ impl<C: ConnectionLike + Send> ConnectionLike for Connection<C> {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
+        let Some(operations) = &self.operations else {
+            return self.raw.req_packed_commands(pipeline, offset, count);
+        };
+        let raw = &mut self.raw;
         Box::pin(async move {
-            let mut operation = self.operations.start(Call::of_all(pipeline));
-            let result = self.raw.req_packed_commands(pipeline, offset, count).await;
+            let mut operation = operations.start(operations.kinds.of_all(pipeline));
+            let result = raw.req_packed_commands(pipeline, offset, count).await;
             operation.answered(Failure::of(result.as_deref()));
             result
         })

@@ -4,20 +4,23 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use opentelemetry::{
     Context, KeyValue,
-    global::{BoxedSpan, BoxedTracer},
-    metrics::{Histogram, Meter},
-    trace::{Span as _, SpanKind, Status, Tracer as _},
+    metrics::Meter,
+    trace::{Span as _, SpanBuilder, SpanKind, Status, Tracer as _},
 };
+use opentelemetry_sdk::trace::{Span, Tracer};
 use opentelemetry_semantic_conventions::{
     attribute::{
-        DB_NAMESPACE, DB_OPERATION_BATCH_SIZE, DB_OPERATION_NAME, DB_QUERY_TEXT, DB_SYSTEM_NAME,
-        NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS, SERVER_PORT,
+        DB_NAMESPACE, DB_SYSTEM_NAME, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS,
+        SERVER_PORT,
     },
     metric::DB_CLIENT_OPERATION_DURATION,
 };
 use redis::{ConnectionAddr, ConnectionInfo};
 
-use super::{call::Call, failure::Failure};
+use super::{
+    failure::Failure,
+    kind::{Kind, Kinds},
+};
 use crate::sampler::may_record_below;
 
 /// Of durations, in seconds: <https://opentelemetry.io/docs/specs/semconv/db/database-metrics/>.
@@ -26,14 +29,13 @@ const BOUNDARIES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0
 /// Starts the operations of one connection.
 #[derive(Debug)]
 pub(super) struct Operations {
-    tracer: BoxedTracer,
-    duration: Histogram<f64>,
-    /// Attributes that all of them have: system, namespace, server.
-    common: Vec<KeyValue>,
+    /// None where no spans are made.
+    tracer: Option<Tracer>,
+    pub(super) kinds: Kinds,
 }
 
 impl Operations {
-    pub(super) fn new(tracer: BoxedTracer, meter: &Meter, info: &ConnectionInfo) -> Self {
+    pub(super) fn new(tracer: Option<Tracer>, meter: &Meter, info: &ConnectionInfo) -> Self {
         let duration = meter
             .f64_histogram(DB_CLIENT_OPERATION_DURATION)
             .with_description("Duration of database client operations.")
@@ -42,37 +44,31 @@ impl Operations {
             .build();
         Self {
             tracer,
-            duration,
-            common: common(info),
+            kinds: Kinds::new(common(info), duration),
         }
     }
 
     /// Starts an operation below the current span. All attributes are there from the start, for samplers.
-    pub(super) fn start(&self, call: Call) -> Operation {
-        let mut attributes = Vec::with_capacity(self.common.len() + 3); // room for the outcome
-        attributes.extend_from_slice(&self.common);
-        attributes.push(KeyValue::new(DB_OPERATION_NAME, call.name.clone()));
-        let span = Context::map_current(may_record_below).then(|| {
-            let mut of_span = Vec::with_capacity(attributes.len() + 3); // the session comes with the start
-            of_span.extend_from_slice(&attributes);
-            if !call.text.is_empty() {
-                of_span.push(KeyValue::new(DB_QUERY_TEXT, call.text));
-            }
-            of_span.extend(
-                call.batch_size
-                    .map(|size| KeyValue::new(DB_OPERATION_BATCH_SIZE, size)),
-            );
-            self.tracer
-                .span_builder(call.name)
-                .with_kind(SpanKind::Client)
-                .with_attributes(of_span)
-                .start(&self.tracer)
+    pub(super) fn start(&self, kind: Arc<Kind>) -> Operation {
+        let tracer = self.tracer.as_ref();
+        let tracer = tracer.filter(|_| Context::map_current(may_record_below));
+        let span = tracer.map(|tracer| {
+            let count = kind.attributes.len() + kind.of_span.len();
+            let mut attributes = Vec::with_capacity(count + 1); // the session comes with the start
+            attributes.extend_from_slice(&kind.attributes);
+            attributes.extend_from_slice(&kind.of_span);
+            tracer.build(SpanBuilder {
+                name: kind.name.clone(),
+                span_kind: Some(SpanKind::Client),
+                attributes: Some(attributes),
+                ..SpanBuilder::default()
+            })
         });
         Operation {
             span,
             started: Instant::now(),
-            attributes,
-            duration: self.duration.clone(),
+            kind,
+            failure: None,
         }
     }
 }
@@ -109,29 +105,33 @@ pub(super) fn common(info: &ConnectionInfo) -> Vec<KeyValue> {
 #[derive(Debug)]
 pub(super) struct Operation {
     /// None where it could not be recorded: nothing is below it that would have to know.
-    span: Option<BoxedSpan>,
+    span: Option<Span>,
     started: Instant,
-    /// Of the metric.
-    attributes: Vec<KeyValue>,
-    duration: Histogram<f64>,
+    kind: Arc<Kind>,
+    failure: Option<Failure>,
 }
 
 impl Operation {
     pub(super) fn answered(&mut self, failure: Option<Failure>) {
-        if let Some(failure) = failure {
-            if let Some(span) = &mut self.span {
-                span.set_attributes(failure.attributes());
-                span.set_status(Status::error(failure.description()));
-            }
-            self.attributes.extend(failure.attributes());
+        if let (Some(failure), Some(span)) = (&failure, &mut self.span) {
+            span.set_attributes(failure.attributes());
+            span.set_status(Status::error(failure.description()));
         }
+        self.failure = failure;
     }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
-        self.duration.record(seconds, &self.attributes);
+        match &self.failure {
+            None => self.kind.duration.record(seconds),
+            Some(failure) => {
+                let mut attributes = self.kind.attributes.clone();
+                attributes.extend(failure.attributes());
+                self.kind.failures.record(seconds, &attributes);
+            }
+        }
         if let Some(span) = &mut self.span {
             span.end();
         }

@@ -2,12 +2,7 @@
 
 use std::sync::Once;
 
-use opentelemetry::{
-    KeyValue,
-    global::{self, BoxedTracer},
-    metrics::MeterProvider as _,
-    trace::TracerProvider as _,
-};
+use opentelemetry::{KeyValue, global, metrics::MeterProvider as _, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     metrics::{
         InMemoryMetricExporter, SdkMeterProvider,
@@ -44,7 +39,8 @@ impl Rig {
         let destination = Destination::with(
             "apalis",
             "mail",
-            BoxedTracer::new(Box::new(tracers.tracer(SCOPE))),
+            true,
+            Some(tracers.tracer(SCOPE)),
             &meters.meter(SCOPE),
             BaggageKeys::from_list(baggage),
         );

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, env, time::Duration};
 
-use opentelemetry::{
-    KeyValue, global::BoxedTracer, metrics::MeterProvider as _, trace::TracerProvider as _,
-};
+use opentelemetry::{KeyValue, metrics::MeterProvider as _, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     metrics::{
         InMemoryMetricExporter, SdkMeterProvider,
@@ -17,7 +15,10 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
 };
 
-use super::super::{Connection, SCOPE, operation::common};
+use super::super::{
+    Connection, SCOPE,
+    operation::{Operations, common},
+};
 
 /// Names the server.
 pub(super) const URL: &str = "TEST_REDIS_URL";
@@ -85,10 +86,11 @@ impl<C> Rig<C> {
         let meters = SdkMeterProvider::builder()
             .with_periodic_exporter(metrics.clone())
             .build();
-        let tracer = BoxedTracer::new(Box::new(tracers.tracer(SCOPE)));
-        let info = client.get_connection_info();
+        let tracer = Some(tracers.tracer(SCOPE));
+        let operations =
+            Operations::new(tracer, &meters.meter(SCOPE), client.get_connection_info());
         Self {
-            connection: Connection::with(raw, info, tracer, &meters.meter(SCOPE)),
+            connection: Connection::with(raw, Some(operations)),
             client,
             tracers,
             spans,
