@@ -86,9 +86,8 @@ impl TraceParent {
     pub(super) fn span(self, state: TraceState) -> SpanContext {
         SpanContext::new(self.trace_id, self.span_id, self.flags, true, state)
     }
-}
 
-impl TraceParent {
+    /// As it is written.
     pub(super) fn bytes(self) -> [u8; LENGTH] {
         let mut bytes = *b"00-TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTT-SSSSSSSSSSSSSSSS-FF";
         digits(&self.trace_id.to_bytes(), &mut bytes[3..35]);
