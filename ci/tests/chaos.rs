@@ -7,8 +7,8 @@ use ci::chaos::{FAULTS, Protocol, Rig, Row, STORIES};
 use ci::stacks;
 use tokio::sync::OnceCell;
 
-/// Enough to fill a queue of 2048 spans.
-const REQUESTS: usize = 1000;
+/// Enough to fill a queue of 2048 spans, and the exports that are under way beside it.
+const REQUESTS: usize = 2000;
 
 /// The default stack, built once and looked at while all is well.
 async fn rig() -> &'static Rig {

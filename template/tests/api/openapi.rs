@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
-use service::openapi;
+use service::{openapi, state::AppState};
 use telemetry::testing::Trace;
 
 use crate::app::{App, Reply};
@@ -33,10 +33,14 @@ async fn the_document_and_its_page_are_served_and_traced() {
 
 #[tokio::test]
 async fn outside_of_development_there_is_no_page() {
-    let (app, trace) = (
-        App::start_with(&["--environment=production"]).await,
-        Trace::new(),
-    );
+    let (mut config, app) = App::prepare(&[]).await;
+    // Only in development does a service make the tables that it finds missing.
+    let state = AppState::connect(&config).await;
+    state.expect("the service starts").close().await;
+    config.environment = "production".to_owned();
+    let state = AppState::connect(&config).await;
+    let app = app.serve(&config, state.expect("it starts again")).await;
+    let trace = Trace::new();
     app.get(&trace, "/docs").await.problem(404, &trace);
     assert_eq!(app.get(&trace, "/openapi.json").await.status, 200);
 }
