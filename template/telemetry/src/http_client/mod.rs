@@ -49,7 +49,7 @@ const ATTRIBUTES: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlTemplate(pub &'static str);
 
-/// How often a request was sent before. Who sends one again gives it as an extension of the request:
+/// How often a request was sent before. Who sends one again says so to [`Traced`], or by an extension of the request:
 /// <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-request-retries-and-redirects>.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ResendCount(pub u32);
